@@ -1,0 +1,115 @@
+package keeper
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hufu-project/hufu/internal/credential"
+	"github.com/hufu-project/hufu/internal/store"
+)
+
+// entry is one credential in this node's memory.
+type entry struct {
+	key   credential.Key
+	view  atomic.Pointer[view]
+	reads atomic.Uint64
+
+	mu      sync.Mutex // guards what follows; never held across a call
+	rec     record
+	version string // of the record in the store; empty: none there
+	written time.Time
+	clock   clock
+	known   bool // the store has been read
+	gone    bool // the app is gone
+	// changed is closed when readers may see something new; nil while nobody
+	// waits.
+	changed chan struct{}
+	acting  bool // an action is under way
+	again   bool // look again when it is done
+	unsaved *unsaved
+	buried  string // a value found dead while the store was away
+	probe   *probe
+	hinted  time.Time // when a weak hint last led to a probe
+	issues  [results]uint64
+	reports [verdicts]uint64
+
+	// The queue's.
+	at    time.Time
+	index int
+}
+
+// unsaved is a value that WeChat issued and the store has not yet taken.
+type unsaved struct {
+	plan    plan
+	id      string
+	outcome outcome
+	kept    bool // the store would not take it; readers may need it
+}
+
+// set takes a record that was read or written, asked for at that moment of
+// ours, and shows it to readers. A read may overtake a write of ours: what the
+// store said before what we know is dropped. Every write is followed by a
+// notice, so the last word always comes through.
+func (k *Keeper) set(e *entry, rec record, got store.Record, asked time.Time) {
+	p, _, ok := k.policyOf(e.key)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.known && (got.Now.Before(e.clock.said) || got.Now.Equal(e.clock.said) && got.Written.Before(e.written)) {
+		return
+	}
+	e.rec, e.version, e.written, e.known = rec, got.Version, got.Written, true
+	e.clock = clock{said: got.Now, asked: asked}
+	if ok && !e.gone {
+		k.show(e, p)
+	}
+}
+
+// show makes the view anew and wakes who waits. The caller holds e.mu.
+func (k *Keeper) show(e *entry, p policy) {
+	rec := e.rec
+	v := k.look(e.key, p, rec, e.clock)
+	if rec.Value != "" && rec.Value == e.buried {
+		v = nil
+	}
+	if u := e.unsaved; u != nil && u.kept && u.outcome.Err == nil {
+		v = k.lookUnsaved(e, p, u, v)
+	}
+	e.view.Store(v)
+	if e.changed != nil {
+		close(e.changed)
+		e.changed = nil
+	}
+}
+
+// lookUnsaved is the view while a value waits for the store: the old one as
+// long as it is certain, then the new one, in doubt and without a generation.
+func (k *Keeper) lookUnsaved(e *entry, p policy, u *unsaved, old *view) *view {
+	now := time.Now()
+	if old != nil && now.Before(old.certain) {
+		return old
+	}
+	next, _ := p.commit(record{}, u.plan, u.outcome, u.outcome.Sent)
+	v := k.look(e.key, p, next, e.clock)
+	if v != nil {
+		v.cred.Generation, v.cred.Tag = 0, tag(k.tagKey, 0, next.Value)
+		v.doubt = now
+	}
+	return v
+}
+
+// wait is closed when readers may see something new.
+func (e *entry) wait() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.changed == nil {
+		e.changed = make(chan struct{})
+	}
+	return e.changed
+}
+
+func (e *entry) count(r result) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.issues[r]++
+}

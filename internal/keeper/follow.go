@@ -1,0 +1,223 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hufu-project/hufu/internal/credential"
+	"github.com/hufu-project/hufu/internal/store"
+	"github.com/hufu-project/hufu/internal/wechat"
+)
+
+// follow keeps the entries in step with the registry and the store until ctx
+// ends.
+func (k *Keeper) follow(ctx context.Context) {
+	apps, records := k.Registry.Watch(ctx), k.Store.Watch(ctx, prefix)
+	// Both speak at once and say "anything": so the store is read once, with
+	// all the apps known.
+	<-apps
+	<-records
+	var retry <-chan time.Time // set while the store is to be read anew
+	again := func(ok bool) {
+		if !ok && retry == nil {
+			retry = time.After(k.beat)
+		}
+	}
+	k.meetAll()
+	again(k.loadAll(ctx))
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case app, ok := <-apps:
+			if !ok {
+				return
+			}
+			if app != "" {
+				k.meet(ctx, app)
+				continue
+			}
+			if k.meetAll() {
+				again(k.loadAll(ctx))
+			}
+		case key, ok := <-records:
+			switch {
+			case !ok:
+				return
+			case key == "":
+				again(k.loadAll(ctx))
+			default:
+				if c, ok := parseKey(key); ok {
+					if e, ok := k.entry(c); ok {
+						again(k.load(ctx, e) == nil)
+					}
+				}
+			}
+		case <-retry:
+			retry = nil
+			again(k.loadAll(ctx))
+		case <-k.reread:
+			again(false)
+		}
+	}
+}
+
+// meet brings the entries of one app in line with the registry.
+func (k *Keeper) meet(ctx context.Context, app credential.App) {
+	for _, kind := range wechat.Kinds() {
+		key := credential.Key{App: app, Kind: kind}
+		p, _, ok := k.policyOf(key)
+		if !ok {
+			k.forget(key)
+			continue
+		}
+		e, _ := k.entry(key)
+		e.mu.Lock()
+		known := e.known
+		if known {
+			k.show(e, p)
+		}
+		e.mu.Unlock()
+		if known {
+			k.kick(e)
+		} else {
+			_ = k.load(ctx, e)
+		}
+	}
+}
+
+// meetAll does so for all apps. It reports whether there are new ones, whose
+// records are still to be read.
+func (k *Keeper) meetAll() (fresh bool) {
+	for app := range k.Registry.Apps() {
+		for _, kind := range wechat.Kinds() {
+			key := credential.Key{App: app.AppID, Kind: kind}
+			if e, ok := k.entry(key); ok {
+				e.mu.Lock()
+				fresh = fresh || !e.known
+				e.mu.Unlock()
+			}
+		}
+	}
+	k.mu.RLock()
+	all := make([]*entry, 0, len(k.entries))
+	for _, e := range k.entries {
+		all = append(all, e)
+	}
+	k.mu.RUnlock()
+	for _, e := range all {
+		if _, _, ok := k.policyOf(e.key); !ok {
+			k.forget(e.key)
+		} else {
+			k.kick(e)
+		}
+	}
+	return fresh
+}
+
+// forget drops the credential of an app that is gone. Its record stays in the
+// store, sealed, until it expires.
+func (k *Keeper) forget(key credential.Key) {
+	k.mu.Lock()
+	e, ok := k.entries[key]
+	delete(k.entries, key)
+	k.mu.Unlock()
+	if !ok {
+		return
+	}
+	e.mu.Lock()
+	e.gone = true
+	e.view.Store(nil)
+	if e.changed != nil {
+		close(e.changed)
+		e.changed = nil
+	}
+	e.mu.Unlock()
+	k.queue.put(e, time.Time{})
+}
+
+// load reads one record from the store.
+func (k *Keeper) load(ctx context.Context, e *entry) error {
+	asked := time.Now()
+	got, err := k.Store.Get(ctx, storeKey(e.key))
+	return k.take(ctx, e, got, err, asked)
+}
+
+// take takes in what a Get said.
+func (k *Keeper) take(ctx context.Context, e *entry, got store.Record, err error, asked time.Time) error {
+	var rec record
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		got.Version, got.Written = "", got.Now
+	case err != nil:
+		if ctx.Err() == nil {
+			k.lost(err)
+		}
+		return err
+	default:
+		if rec, err = decode(got.Value); err != nil {
+			k.Log.Error("a record cannot be read; it is left alone", "app", e.key.App, "kind", e.key.Kind, "err", err)
+			return nil
+		}
+	}
+	k.set(e, rec, got, asked)
+	k.kick(e)
+	return nil
+}
+
+// loadAll reads every record anew. It reports whether the store was there.
+func (k *Keeper) loadAll(ctx context.Context) bool {
+	asked := time.Now()
+	seen := map[credential.Key]bool{}
+	for got, err := range k.Store.List(ctx, prefix) {
+		if err != nil {
+			if ctx.Err() == nil {
+				k.lost(err)
+			}
+			return false
+		}
+		key, ok := parseKey(got.Key)
+		if !ok {
+			continue
+		}
+		seen[key] = true
+		if e, ok := k.entry(key); ok {
+			_ = k.take(ctx, e, got, nil, asked)
+		}
+	}
+	// What is not in the list may be absent, or have come since: ask.
+	k.mu.RLock()
+	var absent []*entry
+	for key, e := range k.entries {
+		if !seen[key] {
+			absent = append(absent, e)
+		}
+	}
+	k.mu.RUnlock()
+	for _, e := range absent {
+		if k.load(ctx, e) != nil {
+			return false
+		}
+	}
+	k.found()
+	return true
+}
+
+// lost notes that the store cannot be reached: values in hand are in doubt
+// until it is back. found takes that back.
+func (k *Keeper) lost(err error) {
+	if !k.cutOff.Swap(true) {
+		k.Log.Error("the store cannot be reached; live values are served from memory, nothing is issued", "err", err)
+	}
+	select {
+	case k.reread <- struct{}{}:
+	default:
+	}
+}
+
+func (k *Keeper) found() {
+	if k.cutOff.Swap(false) {
+		k.Log.Info("the store is back")
+	}
+}

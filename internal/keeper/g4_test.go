@@ -1,0 +1,163 @@
+package keeper
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hufu-project/hufu/wxsim"
+)
+
+// G4: a crash at any instant leaves a state from which a surviving or
+// restarted node heals without a person, on classic inside the overlap.
+func TestG4ACrashAtAnyStepHeals(t *testing.T) {
+	t.Parallel()
+	for _, source := range bothSources {
+		for _, step := range []string{"before put", "after put", "before issue", "after issue", "second put", "after second put"} {
+			for _, survivor := range []bool{true, false} {
+				for _, quirks := range []wxsim.Quirk{wxsim.NoQuirks, wxsim.ThreeTokens} {
+					t.Run(fmt.Sprintf("%s/%s/survivor=%v/quirks=%d", source, step, survivor, quirks), func(t *testing.T) {
+						t.Parallel()
+						bubble(t, func(t *testing.T) { crash(t, source, step, survivor, quirks) })
+					})
+				}
+			}
+		}
+	}
+}
+
+func crash(t *testing.T, source, step string, survivor bool, quirks wxsim.Quirk) {
+	w := newWorld(t, worldOptions{source: source, quirks: quirks})
+	var armed atomic.Bool
+	var puts atomic.Int64
+	holder := w.node(func(_ *Options, l *link) {
+		l.at = func(s string) bool {
+			if !armed.Load() {
+				return false
+			}
+			switch step {
+			case "second put":
+				return s == "before put" && puts.Add(1) == 2
+			case "after second put":
+				return s == "after put" && puts.Add(1) == 2
+			}
+			return s == step
+		}
+	})
+	first := w.get(holder)
+	synctest.Wait()
+	armed.Store(true)
+	for !holder.link.dead.Load() {
+		time.Sleep(time.Second)
+		if time.Since(first.IssuedAt) > 2*time.Hour {
+			t.Fatal("the renewal never came")
+		}
+	}
+	died := time.Now()
+	// The answer that the dead process had heard is known to nobody now.
+	if err := w.sim.Excuse(testApp); err != nil {
+		t.Fatal(err)
+	}
+	r := w.reader()
+	var next *node
+	if survivor {
+		next = w.node()
+	} else {
+		time.Sleep(10 * time.Second) // a supervisor restarts it
+		next = w.node(func(o *Options, _ *link) { o.Alone = true })
+	}
+	synctest.Wait()
+	for next.entryGeneration() < 2 {
+		if err := r.check(next); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if time.Since(died) > next.overlap {
+			t.Fatalf("not healed %v after the crash", next.overlap)
+		}
+	}
+	r.during(4*time.Hour, 10*time.Second, next)
+	if r.failures > 0 {
+		t.Errorf("%d of %d reads failed", r.failures, r.reads)
+	}
+	w.quiet()
+}
+
+func (n *node) entryGeneration() uint64 {
+	e, ok := n.entry(testKey)
+	if !ok {
+		return 0
+	}
+	if v := e.view.Load(); v != nil {
+		return v.cred.Generation
+	}
+	return 0
+}
+
+// A holder that was paused past its lease comes back with a value that is the
+// newest at WeChat, or dead. It must neither be lost nor overwrite.
+func TestLateHolderCannotOverwrite(t *testing.T) {
+	t.Parallel()
+	for _, step := range []string{"before issue", "after issue"} {
+		for _, pause := range []time.Duration{5 * time.Second, 29 * time.Second, 35 * time.Second, 100 * time.Second, 250 * time.Second, 400 * time.Second} {
+			t.Run(fmt.Sprint(step, "/", pause), func(t *testing.T) {
+				t.Parallel()
+				bubble(t, func(t *testing.T) {
+					w := newWorld(t, worldOptions{source: "classic"})
+					var armed atomic.Bool
+					slow := w.node(func(_ *Options, l *link) {
+						l.at = func(s string) bool {
+							if s == step && armed.CompareAndSwap(true, false) {
+								time.Sleep(pause) // SIGSTOP
+							}
+							return false
+						}
+					})
+					other := w.node()
+					w.get(slow)
+					w.get(other)
+					armed.Store(true)
+					r := w.reader()
+					r.during(5*time.Hour, 5*time.Second, slow, other)
+					if r.failures > 0 {
+						t.Errorf("%d of %d reads failed", r.failures, r.reads)
+					}
+					a, b := w.get(slow), w.get(other)
+					if a.Generation != b.Generation || a.Value != b.Value {
+						t.Errorf("generation %d here and %d there", a.Generation, b.Generation)
+					}
+				})
+			})
+		}
+	}
+}
+
+// One lost answer is healed by one more issue, inside the overlap.
+func TestALostAnswerIsHealedInsideTheOverlap(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []wxsim.Mode{wxsim.LostAnswer, wxsim.Truncated, wxsim.Hang, wxsim.HTML, wxsim.Empty, wxsim.Status5xx, wxsim.Garbage, wxsim.SystemBusy, wxsim.WrongTypes, wxsim.ExtraToken, wxsim.SlowBody, wxsim.GzipBomb, wxsim.Reset} {
+		for _, source := range bothSources {
+			t.Run(mode.String()+"/"+source, func(t *testing.T) {
+				t.Parallel()
+				bubble(t, func(t *testing.T) {
+					w := newWorld(t, worldOptions{source: source})
+					a, b := w.node(), w.node()
+					w.get(a)
+					issues := w.sim.Issues(testApp)
+					w.sim.Fail(wxsim.Fault{Path: "/cgi-bin/", Mode: mode, Count: 1, After: true})
+					r := w.reader()
+					r.during(3*time.Hour, 2*time.Second, a, b)
+					if r.failures > 0 {
+						t.Errorf("%d of %d reads failed", r.failures, r.reads)
+					}
+					if extra := w.sim.Issues(testApp) - issues; extra > 4 {
+						t.Errorf("%d issues in three hours", extra)
+					}
+					w.quiet()
+				})
+			})
+		}
+	}
+}

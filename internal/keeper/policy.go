@@ -1,0 +1,292 @@
+package keeper
+
+import (
+	"hash/fnv"
+	"slices"
+	"time"
+
+	"github.com/hufu-project/hufu/internal/credential"
+	"github.com/hufu-project/hufu/internal/errcode"
+	"github.com/hufu-project/hufu/internal/wechat"
+)
+
+// policy is what is known about one credential besides its record: the lines
+// of its app, the times, the allowance. Everything here is a pure function of
+// the record and the store's time; the goroutines are in renew.go.
+type policy struct {
+	times
+	allowance
+	line     wechat.Line  // the app's own source
+	fallback *wechat.Line // where the app may cross over to when that is dry
+	jitter   float64      // 0 up to 1, the same for an app always
+	secrets  []string     // tags of the app's secrets, in the order to try
+	node     string       // this node
+	alone    bool         // no other node lives: the store proves it
+}
+
+// reason is why an issue is made.
+type reason string
+
+const (
+	first    reason = "first"    // nothing was ever in hand
+	expired  reason = "expired"  // nothing live is in hand
+	dead     reason = "dead"     // WeChat refused the value
+	renew    reason = "renew"    // it is time
+	heal     reason = "heal"     // an attempt stayed unresolved
+	switched reason = "switched" // the app has another source now
+	ordered  reason = "ordered"  // an operator wants it
+)
+
+// plan is the next thing to do. A zero At: nothing, until something changes.
+type plan struct {
+	At     time.Time
+	Reason reason
+	Line   wechat.Line
+	Force  bool
+	Free   bool   // the scheduled renewal
+	Secret string // tag of the AppSecret to show
+}
+
+// jitterOf spreads apps evenly, and gives an app the same place on every node.
+func jitterOf(k credential.Key) float64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(k.String()))
+	return float64(h.Sum64()>>11) / (1 << 53)
+}
+
+// plan says what to do next and when.
+func (p policy) plan(r record, now time.Time) plan {
+	if r.Format > format {
+		return plan{}
+	}
+	n := p.need(r, now)
+	n.Secret = p.secret(r)
+	n.At = latest(n.At, p.leaseEnd(r, now))
+	n.At = latest(n.At, p.spaced(r, n, now))
+	if n.Line.Source == p.line.Source {
+		n.At = latest(n.At, r.DryUntil)
+	}
+	// An operator's order and a new AppSecret pass over pauses, not over
+	// quota, spacing and the bucket.
+	if n.Reason != ordered && !p.newSecret(r) {
+		n.At = latest(n.At, p.paused(r, now))
+	}
+	return p.charge(r, n, now)
+}
+
+// need is what to do and when, were there nothing in the way.
+func (p policy) need(r record, now time.Time) plan {
+	n := plan{Line: p.line}
+	live := r.live(now)
+	if p.fallback != nil && now.Before(r.DryUntil) && (!live || r.Expires.Sub(now) < p.overlap/2 || r.Source == p.fallback.Source) {
+		n.Line = *p.fallback
+	}
+	switch {
+	case r.Orders > 0:
+		n.At, n.Reason, n.Force = now, ordered, n.Line.Forces
+	case r.Value == "":
+		n.At, n.Reason = now, first
+	case r.Dead:
+		n.At, n.Reason, n.Force = now, dead, n.Line.Forces && r.Same && n.Line.Source == r.Source
+	case !live:
+		n.At, n.Reason = now, expired
+	case r.Source != p.line.Source && (p.fallback == nil || r.Source != p.fallback.Source):
+		n.At, n.Reason = now, switched
+	default:
+		n.At, n.Reason = p.due(r), renew
+		if p.fallback != nil && now.Before(r.DryUntil) && n.Line.Source == p.line.Source {
+			// Dry: cross over while a little of the old value is left.
+			if cross := r.Expires.Add(-p.overlap / 2); cross.Before(r.DryUntil) {
+				n.At, n.Line = latest(n.At, cross), *p.fallback
+			}
+		}
+		if a, ok := r.intent(); ok {
+			n.At, n.Reason = earliest(n.At, a.At.Add(p.spacing)), heal
+		}
+	}
+	return n
+}
+
+// due is when a live value is to be renewed.
+func (p policy) due(r record) time.Time {
+	end := r.Asked.Add(r.Life)
+	if l, ok := p.source(r.Source); ok && l.Repeats {
+		// The platform gives a new one in its last overlap only.
+		open := end.Add(-p.overlap)
+		if !r.Checked.IsZero() {
+			end = r.Expires.Add(p.cut(r.Life))
+			open = end.Add(-p.overlap)
+		}
+		if asked := latest(r.Asked, r.Checked); asked.After(open) {
+			return asked.Add(max(end.Sub(asked)/4, p.life/480))
+		}
+		return open.Add(p.slack + time.Duration(p.jitter*float64(p.overlap/8)))
+	}
+	// Three quarters of its own life, and up to a sixteenth earlier, so that
+	// apps that began together do not stay together.
+	return r.Asked.Add(r.Life*3/4 - time.Duration(p.jitter*float64(r.Life/16)))
+}
+
+// source finds the line that a value came from.
+func (p policy) source(name string) (wechat.Line, bool) {
+	if p.line.Source == name {
+		return p.line, true
+	}
+	if p.fallback != nil && p.fallback.Source == name {
+		return *p.fallback, true
+	}
+	return wechat.Find(p.line.Kind, name)
+}
+
+// cut is what is taken off the end of a life: nobody uses its last seconds.
+func (p policy) cut(life time.Duration) time.Duration { return min(p.margin, life/8) }
+
+// certain is until when the live value works for sure, if the next issue is
+// begun at the planned time.
+func (p policy) certain(r record, planned time.Time) time.Time {
+	l, _ := p.source(r.Source)
+	if !l.Ends {
+		return r.Expires
+	}
+	if a, ok := r.intent(); ok {
+		planned = a.At
+	}
+	if planned.IsZero() {
+		return r.Expires
+	}
+	return earliest(r.Expires, planned.Add(p.overlap-p.drain))
+}
+
+// doubt is from when on the value is in doubt, because an attempt has stayed
+// without an answer; zero if it is not.
+func (p policy) doubt(r record) time.Time {
+	a, ok := r.intent()
+	switch {
+	case !ok:
+		return time.Time{}
+	case a.Over, p.alone && a.Node != p.node:
+		return a.At
+	}
+	return a.At.Add(p.timeout)
+}
+
+// leaseEnd is when the youngest attempt of another node stops being a lease.
+// Our own never is one: who plans is not issuing.
+func (p policy) leaseEnd(r record, now time.Time) time.Time {
+	if p.alone {
+		return time.Time{}
+	}
+	var end time.Time
+	for _, a := range r.Attempts {
+		if a.Node != p.node && !a.Over {
+			// An attempt from the future is as old as now.
+			end = latest(end, earliest(a.At, now).Add(p.term))
+		}
+	}
+	if !end.After(now) {
+		return time.Time{}
+	}
+	return end
+}
+
+// paused is until when the last failure keeps us from asking.
+func (p policy) paused(r record, now time.Time) time.Time {
+	if r.Failure == nil || r.NotBefore.IsZero() {
+		return time.Time{}
+	}
+	if f := r.Failure; (f.Class == errcode.Unclear || f.Class == errcode.Wait) && !r.live(now) {
+		return earliest(r.NotBefore, f.At.Add(p.pause(f, false)))
+	}
+	return r.NotBefore
+}
+
+// pause is how long to wait after a failure.
+func (p policy) pause(f *failure, live bool) time.Duration {
+	e, _ := errcode.Lookup(f.Code)
+	least := p.scale(e.Pause)
+	if f.Class != errcode.Block {
+		return max(p.step(f.Count, live), least)
+	}
+	grown := max(least, p.maxAge) << min(f.Count-1, 10)
+	return min(grown, max(least, p.overlap))
+}
+
+// newSecret reports whether the app has an AppSecret that WeChat has not yet
+// refused: then an older refusal of another one says nothing.
+func (p policy) newSecret(r record) bool {
+	return r.Failure != nil && wrongSecret(r.Failure.Code) &&
+		slices.ContainsFunc(p.secrets, func(s string) bool { return !slices.Contains(r.Failure.Secrets, s) })
+}
+
+// secret is the tag of the first AppSecret that was not refused, or of the
+// first.
+func (p policy) secret(r record) string {
+	for _, s := range p.secrets {
+		if r.Failure == nil || !slices.Contains(r.Failure.Secrets, s) {
+			return s
+		}
+	}
+	if len(p.secrets) > 0 {
+		return p.secrets[0]
+	}
+	return ""
+}
+
+// spaced keeps apart issues that end each other, and forced ones.
+func (p policy) spaced(r record, n plan, now time.Time) time.Time {
+	if n.Force {
+		forced := lastDay(r.Forced, now, p.times)
+		if len(forced) == 0 {
+			return time.Time{}
+		}
+		at := forced[len(forced)-1].Add(p.force + p.slack)
+		if len(forced) >= maxForced {
+			at = latest(at, forced[len(forced)-maxForced].Add(p.day))
+		}
+		return at
+	}
+	if !n.Line.Ends || !r.live(now) {
+		return time.Time{}
+	}
+	var last time.Time
+	if l, ok := p.source(r.Source); ok && l.Ends {
+		last = r.Asked
+	}
+	for _, a := range r.Attempts {
+		if !a.Mild {
+			last = latest(last, a.At)
+		}
+	}
+	if last.IsZero() {
+		return time.Time{}
+	}
+	return last.Add(p.spacing)
+}
+
+// charge makes the scheduled renewal free, and everything else wait for the
+// bucket.
+func (p policy) charge(r record, n plan, now time.Time) plan {
+	at := latest(n.At, now)
+	if n.Reason == renew && (r.Renewed.IsZero() || at.Sub(r.Renewed) >= p.life*5/8) {
+		n.Free = true
+		return n
+	}
+	if ready := p.next(r.Bucket, at); ready.After(at) {
+		n.At = ready
+	}
+	return n
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,219 @@
+package keeper
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/hufu-project/hufu/internal/errcode"
+	"github.com/hufu-project/hufu/internal/wechat"
+)
+
+// The steps from one record to the next. They are pure; whoever takes one
+// writes the result with compare-and-swap, or takes it again on what somebody
+// else has written.
+
+// open writes down an attempt before it is made, and charges for it.
+func (p policy) open(r record, n plan, id string, now time.Time) record {
+	r.Format = format
+	r.Attempts = append(slices.Clone(r.Attempts), attempt{ID: id, Node: p.node, At: now, Free: n.Free, Mild: !n.Line.Ends})
+	if n.Free {
+		r.Renewed = now
+	} else {
+		r.Bucket = p.take(r.Bucket, now)
+	}
+	if n.Force {
+		r.Forced = append(lastDay(r.Forced, now, p.times), now)
+	}
+	return r
+}
+
+// outcome is how an attempt ended, with the moments in which its request was
+// out, in the store's time.
+type outcome struct {
+	Issued   wechat.Issued
+	Err      *wechat.Error // nil: issued
+	Sent     time.Time
+	Answered time.Time
+	// Exact: the store's time and our own clock agree about these moments, so
+	// they may be held against those of others.
+	Exact bool
+}
+
+// result is what an issue came to, for counters and the log.
+type result int
+
+const (
+	issued result = iota
+	repeated
+	refused
+	unsent
+	ambiguous
+	orphaned // too late, and not needed any more
+	results
+)
+
+func (r result) String() string {
+	return [...]string{"issued", "repeated", "refused", "not_sent", "ambiguous", "orphaned"}[r]
+}
+
+// settle takes the outcome of an attempt into the record.
+func (p policy) settle(r record, n plan, id string, o outcome, now time.Time) (record, result) {
+	r.Format = format
+	a, open := r.own(id)
+	if o.Err != nil {
+		if !open {
+			return r, orphaned
+		}
+		return p.fail(r, n, a, o.Err, now)
+	}
+	if !open {
+		return p.late(r, n, id, o)
+	}
+	return p.commit(r, n, o, a.At)
+}
+
+// commit takes a value that was issued by an attempt of that moment. It
+// answers for all older attempts; a younger one may still bring a newer value.
+func (p policy) commit(r record, n plan, o outcome, at time.Time) (record, result) {
+	life := o.Issued.Life
+	if life == 0 {
+		life = p.overlap
+	}
+	value, end := o.Issued.Value.Reveal(), o.Sent.Add(life)
+	r.NotBefore, r.Failure = time.Time{}, nil
+	r.Attempts = slices.DeleteFunc(slices.Clone(r.Attempts), func(a attempt) bool { return !a.At.After(at) })
+	if value == r.Value {
+		r.Orders = 0
+		r.Checked = o.Sent
+		if r.Dead {
+			r.Same = true
+			return r, repeated
+		}
+		until := end.Add(-p.cut(r.Life))
+		if n.Line.Ends {
+			// This line never repeats; were it to, nothing says that the
+			// value lives longer than was first said.
+			until = earliest(until, r.Expires)
+		}
+		r.Expires = until
+		return r, repeated
+	}
+	r.Source, r.Value = n.Line.Source, value
+	r.Generation++
+	r.Asked, r.Answered, r.Life = o.Sent, o.Answered, life
+	r.Expires = end.Add(-p.cut(life))
+	r.Checked, r.Dead, r.Same = time.Time{}, false, false
+	r.Orders = max(0, r.Orders-1)
+	return r, issued
+}
+
+// late takes a value whose attempt is not open any more: somebody healed it
+// away while we were paused. Its value may be the newest there is, or dead;
+// only the order of the two issues tells.
+func (p policy) late(r record, n plan, id string, o outcome) (record, result) {
+	switch {
+	case o.Issued.Value.Reveal() == r.Value, o.Exact && o.Answered.Before(r.Asked):
+		return r, orphaned
+	case o.Exact && o.Sent.After(r.Answered):
+		return p.commit(r, n, o, o.Sent)
+	case n.Line.Repeats:
+		return r, orphaned
+	}
+	// Nobody knows. That is what an unresolved attempt means, so it is one.
+	r.Attempts = append(slices.Clone(r.Attempts), attempt{ID: id, Node: p.node, At: o.Sent, Over: true})
+	return r, ambiguous
+}
+
+// fail takes an attempt that brought no value.
+func (p policy) fail(r record, n plan, a attempt, e *wechat.Error, now time.Time) (record, result) {
+	f := &failure{Class: errcode.ForIssue(e.Code), Code: e.Code, Text: e.Message, IP: e.IP, At: now, Count: 1}
+	res := refused
+	switch e.Outcome {
+	case wechat.NotSent:
+		f.Class, res = errcode.Wait, unsent
+	case wechat.Ambiguous:
+		f.Class, res = errcode.Unclear, ambiguous
+	}
+	if last := r.Failure; last != nil && last.Class == f.Class {
+		f.Count = last.Count + 1
+		f.Secrets = slices.Clone(last.Secrets)
+	}
+	if res == ambiguous && !a.Mild {
+		r.Attempts = slices.Clone(r.Attempts)
+		for i := range r.Attempts {
+			r.Attempts[i].Over = r.Attempts[i].Over || r.Attempts[i].ID == a.ID
+		}
+	} else {
+		r = r.without(a.ID)
+	}
+	if res == unsent {
+		r = p.undo(r, n, now)
+	}
+	r.Orders = 0
+	r.Failure = f
+	r.NotBefore = now.Add(p.pause(f, r.live(now)))
+	switch {
+	case f.Class == errcode.Quota:
+		// A little after midnight, each app at its own moment.
+		until := p.midnight(now).Add(time.Duration(p.jitter * float64(p.life/60)))
+		r.NotBefore = time.Time{}
+		if n.Line.Source == p.line.Source {
+			r.DryUntil = until
+		} else {
+			r.NotBefore = until
+		}
+	case wrongSecret(e.Code) && !slices.Contains(f.Secrets, n.Secret):
+		// Another secret of the app's may be right; see newSecret.
+		f.Secrets = append(f.Secrets, n.Secret)
+	}
+	return r, res
+}
+
+// wrongSecret reports whether an issue was refused because of the AppSecret.
+// WeChat answered 40001 for that once, and 40125 today.
+func wrongSecret(code int) bool { return code == 40001 || code == 40125 }
+
+// undo gives back what an attempt was charged that surely did nothing.
+func (p policy) undo(r record, n plan, now time.Time) record {
+	if n.Free {
+		r.Renewed = time.Time{}
+	} else {
+		r.Bucket = p.giveBack(r.Bucket, now)
+	}
+	if n.Force && len(r.Forced) > 0 {
+		r.Forced = r.Forced[:len(r.Forced)-1]
+	}
+	return r
+}
+
+// withdraw removes an attempt of ours that was written and never sent.
+func (p policy) withdraw(r record, n plan, id string, now time.Time) record {
+	if _, open := r.own(id); !open {
+		return r
+	}
+	return p.undo(r.without(id), n, now)
+}
+
+// refuse notes that WeChat refused the value.
+func (r record) refuse(value string) record {
+	if r.Value == value {
+		r.Dead = true
+	}
+	return r
+}
+
+// order notes that an operator wants so many new values.
+func (r record) order(n int) record {
+	r.Format, r.Orders = format, n
+	return r
+}
+
+// wechatError is the error of an issue as what it is.
+func wechatError(err error) *wechat.Error {
+	var e *wechat.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &wechat.Error{Op: "issue", Outcome: wechat.Ambiguous, Message: "an error without a name"}
+}

@@ -1,0 +1,79 @@
+package keeper
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"time"
+
+	"github.com/hufu-project/hufu/internal/credential"
+)
+
+// view is what readers see of a credential: made when something changes,
+// never changed afterwards, read without a lock. Its moments are this node's
+// own, with the monotonic clock in them.
+type view struct {
+	cred    credential.Credential // Certain and MaxAge are filled in at each read
+	until   time.Time             // the value is live before this
+	certain time.Time             // and surely works before this
+	doubt   time.Time             // in doubt from here on; zero: not
+}
+
+// live reports whether there is a value to hand out. It works on nil.
+func (v *view) live(now time.Time) bool { return v != nil && now.Before(v.until) }
+
+// read is the credential as it is handed out now.
+func (v *view) read(t times, now time.Time, cutOff bool) credential.Credential {
+	c := v.cred
+	c.Certain = max(0, v.certain.Sub(now))
+	c.MaxAge = t.maxAge
+	if v.inDoubt(now) || cutOff {
+		c.MaxAge = t.inDoubt
+	}
+	c.MaxAge = min(c.MaxAge, c.Certain)
+	return c
+}
+
+func (v *view) inDoubt(now time.Time) bool { return !v.doubt.IsZero() && !now.Before(v.doubt) }
+
+// tag is the entity tag of a value: its generation, so that people can read
+// it, and a keyed hash, so that another value never has it, not even after an
+// older copy of the store was put back.
+func tag(key []byte, generation uint64, value string) string {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(value))
+	return strconv.FormatUint(generation, 10) + "-" + hex.EncodeToString(h.Sum(nil)[:4])
+}
+
+// look makes the view of a record, with the store's moments turned into ours.
+// It is nil where there is nothing live.
+func (k *Keeper) look(key credential.Key, p policy, r record, c clock) *view {
+	now := c.store(time.Now())
+	if !r.live(now) {
+		return nil
+	}
+	v := &view{
+		cred: credential.Credential{
+			Key: key, Value: credential.NewSecret(r.Value), Generation: r.Generation,
+			IssuedAt: r.Asked, ExpiresAt: r.Expires, Tag: tag(k.tagKey, r.Generation, r.Value),
+		},
+		until:   c.local(r.Expires),
+		certain: c.local(p.certain(r, p.plan(r, now).At)),
+	}
+	if d := p.doubt(r); !d.IsZero() {
+		v.doubt = c.local(d)
+	}
+	return v
+}
+
+// clock holds the store's time against this node's own: what the store said,
+// and when we asked it. Asked, not answered: so no end is ever taken to be
+// later than it is.
+type clock struct{ said, asked time.Time }
+
+// store is the store's time at a moment of ours.
+func (c clock) store(local time.Time) time.Time { return c.said.Add(local.Sub(c.asked)) }
+
+// local is a moment of the store's as ours.
+func (c clock) local(store time.Time) time.Time { return c.asked.Add(store.Sub(c.said)) }

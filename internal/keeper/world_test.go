@@ -1,0 +1,320 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hufu-project/hufu/internal/config"
+	"github.com/hufu-project/hufu/internal/credential"
+	"github.com/hufu-project/hufu/internal/registry"
+	"github.com/hufu-project/hufu/internal/store"
+	"github.com/hufu-project/hufu/internal/store/bolt"
+	"github.com/hufu-project/hufu/internal/wechat"
+	"github.com/hufu-project/hufu/wxsim"
+)
+
+const (
+	testApp    = "wx0123456789abcdef"
+	testSecret = "0123456789abcdef0123456789abcdef"
+)
+
+var testKey = credential.Key{App: testApp, Kind: credential.AccessToken}
+
+// world is a WeChat, a store and any number of nodes, in one bubble of fake
+// time: the simulator, a real bbolt file and real keepers, no network.
+type world struct {
+	t    *testing.T
+	life time.Duration
+	sim  *wxsim.Sim
+	st   store.Store
+	apps []config.App
+	keep []*node
+}
+
+// node is one process: it can be cut off and killed.
+type node struct {
+	*Keeper
+	stop func() // as SIGTERM does
+	link *link
+}
+
+// link is a node's way to its store and to WeChat.
+type link struct {
+	store.Store
+	rt      http.RoundTripper
+	cut     atomic.Bool // the store cannot be reached
+	dead    atomic.Bool // the process is: nothing goes out any more
+	at      func(step string) (die bool)
+	mu      sync.Mutex
+	blocked chan struct{}
+}
+
+var errCut = errors.New("the store cannot be reached")
+
+// step is passed at each place where a process can be killed. A killed one
+// hangs there for good, as far as anybody else can see.
+func (l *link) step(ctx context.Context, name string) error {
+	if l.at != nil && l.at(name) {
+		l.dead.Store(true)
+	}
+	if l.dead.Load() {
+		<-l.blocked
+		return errors.New("killed")
+	}
+	return ctx.Err()
+}
+
+func (l *link) Get(ctx context.Context, key string) (store.Record, error) {
+	if err := l.step(ctx, "get"); err != nil {
+		return store.Record{}, err
+	}
+	if l.cut.Load() {
+		return store.Record{}, errCut
+	}
+	return l.Store.Get(ctx, key)
+}
+
+func (l *link) Put(ctx context.Context, r store.Record) (store.Record, error) {
+	if err := l.step(ctx, "before put"); err != nil {
+		return store.Record{}, err
+	}
+	if l.cut.Load() {
+		return store.Record{}, errCut
+	}
+	got, err := l.Store.Put(ctx, r)
+	if err := l.step(ctx, "after put"); err != nil {
+		return store.Record{}, err
+	}
+	return got, err
+}
+
+func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
+	name := "issue"
+	if r.URL.Path == "/cgi-bin/get_api_domain_ip" {
+		name = "probe"
+	}
+	if err := l.step(r.Context(), "before "+name); err != nil {
+		return nil, err
+	}
+	resp, err := l.rt.RoundTrip(r)
+	if err := l.step(r.Context(), "after "+name); err != nil {
+		if resp != nil {
+			resp.Body.Close()
+		}
+		return nil, err
+	}
+	return resp, err
+}
+
+type worldOptions struct {
+	life   time.Duration
+	source string
+	quirks wxsim.Quirk
+	seed   uint64
+	app    func(*config.App)
+}
+
+func newWorld(t *testing.T, o worldOptions) *world {
+	t.Helper()
+	if o.life == 0 {
+		o.life = 2 * time.Hour
+	}
+	if o.quirks == 0 {
+		o.quirks = wxsim.NoQuirks
+	}
+	if o.source == "" {
+		o.source = config.Stable
+	}
+	w := &world{t: t, life: o.life}
+	w.sim = wxsim.New(wxsim.Options{Life: o.life, Quirks: o.quirks, Seed: max(o.seed, 1)})
+	if err := w.sim.AddApp(wxsim.App{ID: testApp, Secret: testSecret}); err != nil {
+		t.Fatal(err)
+	}
+	app := config.App{AppID: testApp, Name: "shop", Secrets: []credential.Secret{credential.NewSecret(testSecret)}, Source: o.source, Type: config.OfficialAccount, DailyQuota: 2000}
+	if o.app != nil {
+		o.app(&app)
+	}
+	w.apps = []config.App{app}
+	st, err := bolt.Open(filepath.Join(memoryDir(t), "hufu.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.st = st
+	t.Cleanup(func() {
+		w.stopAll()
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// memoryDir is a folder whose files are never written to a disk, where there
+// is such a place: thousands of synced writes are the price of a fake year.
+// What a disk adds is tested in store/bolt.
+func memoryDir(t *testing.T) string {
+	dir, err := os.MkdirTemp("/dev/shm", "hufu-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// node starts one more node on the store.
+func (w *world) node(edit ...func(*Options, *link)) *node {
+	w.t.Helper()
+	l := &link{Store: w.st, rt: w.sim.Transport(), blocked: make(chan struct{})}
+	reg := registry.New(w.st)
+	reg.Declare(w.apps, nil)
+	o := Options{Store: l, Registry: reg, Life: w.life, TagKey: []byte("test"), Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	for _, e := range edit {
+		e(&o, l)
+	}
+	up, err := wechat.New(wechat.Options{APIURL: "https://api.weixin.qq.com", Timeout: timesOf(w.life).timeout, Transport: l})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	o.Upstream = up
+	n := &node{Keeper: New(o), link: l}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = n.Run(ctx)
+	}()
+	n.stop = sync.OnceFunc(func() {
+		cancel()
+		close(l.blocked)
+		<-done
+	})
+	w.keep = append(w.keep, n)
+	return n
+}
+
+// kill is kill -9 as the others see it: the process does nothing any more.
+func (n *node) kill() { n.link.dead.Store(true) }
+
+func (w *world) stopAll() {
+	for _, n := range w.keep {
+		n.stop()
+	}
+}
+
+// get reads and checks that what was read works, and goes on working as long
+// as was promised; promises are checked by watch.
+func (w *world) get(n *node) credential.Credential {
+	w.t.Helper()
+	c, err := n.Get(w.t.Context(), testKey)
+	if err != nil {
+		w.t.Fatalf("%v: %v", time.Now(), err)
+	}
+	if !w.sim.Valid(testApp, c.Value.Reveal()) {
+		w.t.Fatalf("%v: generation %d was handed out dead", time.Now(), c.Generation)
+	}
+	return c
+}
+
+// promise is that a value works until then.
+type promise struct {
+	value      string
+	generation uint64
+	until      time.Time
+}
+
+// reader reads at a node again and again and holds it to its promises:
+// max_age, and what is certain (expires_in on WeChat's own paths).
+type reader struct {
+	w        *world
+	promises []promise
+	reads    int
+	failures int
+	seen     map[uint64]string
+	excused  uint64 // values up to this generation were ended by an outsider: excepted
+}
+
+func (w *world) reader() *reader { return &reader{w: w, seen: map[uint64]string{}} }
+
+// check reads once at a node, and checks every promise that is not yet over.
+func (r *reader) check(n *node) error {
+	now := time.Now()
+	kept := r.promises[:0]
+	for _, p := range r.promises {
+		if now.Before(p.until) {
+			if p.generation > r.excused && !r.w.sim.Valid(testApp, p.value) {
+				return fmt.Errorf("generation %d was promised until %v and is dead at %v", p.generation, p.until, now)
+			}
+			kept = append(kept, p)
+		}
+	}
+	r.promises = kept
+	r.reads++
+	c, err := n.Get(context.Background(), testKey)
+	if err != nil {
+		r.failures++
+		return nil
+	}
+	if other, ok := r.seen[c.Generation]; ok && c.Generation > 0 && other != c.Value.Reveal() {
+		return fmt.Errorf("two values of generation %d", c.Generation)
+	}
+	r.seen[c.Generation] = c.Value.Reveal()
+	now = time.Now()
+	if c.MaxAge > c.Certain {
+		return fmt.Errorf("max_age %v is more than is certain, %v", c.MaxAge, c.Certain)
+	}
+	for i := range r.promises {
+		if p := &r.promises[i]; p.value == c.Value.Reveal() {
+			p.until = later(p.until, now.Add(c.Certain))
+			return nil
+		}
+	}
+	r.promises = append(r.promises, promise{c.Value.Reveal(), c.Generation, now.Add(c.Certain)})
+	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// for_ runs a reader at every node each step for so long.
+func (r *reader) during(d, step time.Duration, nodes ...*node) {
+	r.w.t.Helper()
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(step) {
+		for _, n := range nodes {
+			if err := r.check(n); err != nil {
+				r.w.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// quiet fails if the simulator saw its caller misbehave.
+func (w *world) quiet() {
+	w.t.Helper()
+	for _, v := range w.sim.Violations() {
+		w.t.Errorf("violation: %+v", v)
+	}
+}
+
+// bubble runs a test in fake time.
+func bubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+func dice(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
