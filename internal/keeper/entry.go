@@ -29,6 +29,7 @@ type entry struct {
 	again   bool // look again when it is done
 	unsaved *unsaved
 	buried  string // a value found dead while the store was away
+	spoiled *spoiled
 	probe   *probe
 	hinted  time.Time // when a weak hint last led to a probe
 	issues  [results]uint64
@@ -47,6 +48,13 @@ type unsaved struct {
 	kept    bool // the store would not take it; readers may need it
 }
 
+// spoiled is a record in the store that cannot be read.
+type spoiled struct {
+	err     error
+	version string
+	clock   clock
+}
+
 // set takes a record that was read or written, asked for at that moment of
 // ours, and shows it to readers. A read may overtake a write of ours: what the
 // store said before what we know is dropped. Every write is followed by a
@@ -59,7 +67,7 @@ func (k *Keeper) set(e *entry, rec record, got store.Record, asked time.Time) {
 		return
 	}
 	e.rec, e.version, e.written, e.known = rec, got.Version, got.Written, true
-	e.clock = clock{said: got.Now, asked: asked}
+	e.clock, e.spoiled = clock{said: got.Now, asked: asked}, nil
 	if ok && !e.gone {
 		k.show(e, p)
 	}

@@ -150,6 +150,9 @@ func (k *Keeper) take(ctx context.Context, e *entry, got store.Record, err error
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		got.Version, got.Written = "", got.Now
+	case errors.Is(err, store.ErrUnreadable):
+		k.spoiled(e, got, err, asked)
+		return nil
 	case err != nil:
 		if ctx.Err() == nil {
 			k.lost(err)
@@ -157,7 +160,7 @@ func (k *Keeper) take(ctx context.Context, e *entry, got store.Record, err error
 		return err
 	default:
 		if rec, err = decode(got.Value); err != nil {
-			k.Log.Error("a record cannot be read; it is left alone", "app", e.key.App, "kind", e.key.Kind, "err", err)
+			k.spoiled(e, got, err, asked)
 			return nil
 		}
 	}
@@ -166,11 +169,27 @@ func (k *Keeper) take(ctx context.Context, e *entry, got store.Record, err error
 	return nil
 }
 
+// spoiled notes that a record is there and cannot be read. What is in memory
+// goes on being served; nothing is issued, since the record may say that it
+// must not be, until an operator renews: then it is replaced.
+func (k *Keeper) spoiled(e *entry, got store.Record, err error, asked time.Time) {
+	e.mu.Lock()
+	first := e.spoiled == nil
+	e.spoiled = &spoiled{err: err, version: got.Version, clock: clock{said: got.Now, asked: asked}}
+	e.mu.Unlock()
+	if first {
+		k.Log.Error("a record in the store cannot be read; an operator's renewal replaces it", "app", e.key.App, "kind", e.key.Kind, "err", err)
+	}
+}
+
 // loadAll reads every record anew. It reports whether the store was there.
 func (k *Keeper) loadAll(ctx context.Context) bool {
 	asked := time.Now()
 	seen := map[credential.Key]bool{}
 	for got, err := range k.Store.List(ctx, prefix) {
+		if errors.Is(err, store.ErrUnreadable) {
+			break // the last word: some records were left out; each is asked for below
+		}
 		if err != nil {
 			if ctx.Err() == nil {
 				k.lost(err)

@@ -80,6 +80,9 @@ func (k *Keeper) hopeless(e *entry, limit time.Duration) bool {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.spoiled != nil {
+		return true
+	}
 	if !e.known || e.acting || e.view.Load().live(time.Now()) {
 		return false
 	}
@@ -93,7 +96,12 @@ func (k *Keeper) unavailable(e *entry) *credential.Unavailable {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	u := &credential.Unavailable{Key: e.key, Reason: "no value has been issued yet", RetryAfter: k.beat}
-	if !ok || !e.known {
+	switch {
+	case e.spoiled != nil:
+		u.Blocked = true
+		u.Reason = "the record in the store cannot be read; an operator's renewal replaces it"
+		return u
+	case !ok || !e.known:
 		u.Reason = "the store cannot be read yet"
 		return u
 	}

@@ -60,7 +60,7 @@ func (k *Keeper) step(ctx context.Context, e *entry) time.Time {
 		return time.Time{}
 	}
 	e.mu.Lock()
-	rec, known, clk, buried := e.rec, e.known, e.clock, e.buried
+	rec, known, clk, buried := e.rec, e.known && e.spoiled == nil, e.clock, e.buried
 	e.mu.Unlock()
 	if !known {
 		return time.Time{} // follow will read it, and kick

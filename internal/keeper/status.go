@@ -24,6 +24,11 @@ func (k *Keeper) Renew(ctx context.Context, key credential.Key, leak bool) (cred
 		return credential.Credential{}, credential.ErrNotFound
 	}
 	e.mu.Lock()
+	if s := e.spoiled; s != nil {
+		// Begin anew, one generation later than any that was seen here.
+		e.rec = record{Generation: e.rec.Generation}
+		e.version, e.clock, e.known, e.spoiled = s.version, s.clock, true, nil
+	}
 	rec, now := e.rec, e.clock.store(time.Now())
 	e.mu.Unlock()
 	orders := 1
