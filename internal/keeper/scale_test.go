@@ -27,7 +27,7 @@ func BenchmarkHundredThousandApps(b *testing.B) {
 	const apps = 100_000
 	for _, source := range bothSources {
 		b.Run(source, func(b *testing.B) {
-			path := filepath.Join(b.TempDir(), "hufu.db")
+			path := filepath.Join(memoryDir(b), "hufu.db")
 			keys := sealed.NewKeyring(sealed.NewKey())
 			fill(b, path, keys, source, apps)
 			for b.Loop() {
@@ -57,10 +57,10 @@ func fill(b *testing.B, path string, keys *sealed.Keyring, source string, apps i
 		wg.Go(func() {
 			for i := w; i < apps; i += 64 {
 				id := appID(i)
-				asked := now.Add(-time.Duration(float64(i) / float64(apps) * float64(85*time.Minute)))
+				asked := now.Add(-time.Duration(float64(i) / float64(apps) * float64(80*time.Minute)))
 				r := record{Format: format, Source: source, Value: fmt.Sprintf("91_%0130d", i), Generation: 7, Asked: asked, Answered: asked, Life: 2 * time.Hour, Expires: asked.Add(2*time.Hour - 5*time.Second)}
 				value, _ := r.encode()
-				app := config.App{AppID: id, Name: string(id), Secrets: []credential.Secret{credential.NewSecret(fmt.Sprintf("%032x", i))}, Source: source, Type: config.OfficialAccount, DailyQuota: 2000}
+				app := config.App{AppID: id, Name: string(id), Secrets: []credential.Secret{credential.NewSecret(fmt.Sprintf("%032x", 0x5ec4e7+i))}, Source: source, Type: config.OfficialAccount, DailyQuota: 2000}
 				for k, v := range map[string][]byte{storeKey(credential.Key{App: id, Kind: credential.AccessToken}): value, "app/" + string(id): config.EncodeApp(app)} {
 					if _, err := st.Put(context.Background(), store.Record{Key: k, Value: v}); err != nil {
 						b.Error(err)

@@ -120,8 +120,9 @@ func (p policy) late(r record, n plan, id string, o outcome) (record, result) {
 	case n.Line.Repeats:
 		return r, orphaned
 	}
-	// Nobody knows. That is what an unresolved attempt means, so it is one.
-	r.Attempts = append(slices.Clone(r.Attempts), attempt{ID: id, Node: p.node, At: o.Sent, Over: true})
+	// Nobody knows. That is what an unresolved attempt means, so it is one,
+	// and not older than the value that it may have ended.
+	r.Attempts = append(slices.Clone(r.Attempts), attempt{ID: id, Node: p.node, At: latest(o.Sent, r.Asked), Over: true})
 	return r, ambiguous
 }
 

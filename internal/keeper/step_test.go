@@ -1,0 +1,135 @@
+package keeper
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hufu-project/hufu/internal/credential"
+	"github.com/hufu-project/hufu/internal/store"
+	"github.com/hufu-project/hufu/internal/wechat"
+	"github.com/hufu-project/hufu/wxsim"
+)
+
+func brought(value string, sent, answered float64) outcome {
+	return outcome{Issued: wechat.Issued{Value: credential.NewSecret(value), Life: 2 * time.Hour}, Sent: at(sent), Answered: at(answered), Exact: true}
+}
+
+// A commit answers for older attempts, not for a younger one of another node:
+// that may bring a newer value, or die with it.
+func TestACommitLeavesYoungerAttemptsOpen(t *testing.T) {
+	t.Parallel()
+	p := policyFor("classic")
+	r := valued("classic", tried("dead", 5000, true), tried("me", 5400, false), tried("other", 5440, false))
+	got, res := p.settle(r, plan{Line: p.line}, "me5400", brought("v2", 5401, 5450), at(5450))
+	if res != issued || got.Generation != 2 || len(got.Attempts) != 1 || got.Attempts[0].Node != "other" {
+		t.Errorf("%v: %+v", res, got)
+	}
+}
+
+func TestNotSentGivesTheChargeBack(t *testing.T) {
+	t.Parallel()
+	p := policyFor("classic")
+	for _, free := range []bool{true, false} {
+		before := valued("classic", func(r *record) { r.Bucket = bucket{Left: 4, At: at(100)} })
+		n := plan{Line: p.line, Free: free, Reason: renew}
+		opened := p.open(before, n, "x", at(100))
+		after, res := p.settle(opened, n, "x", outcome{Err: &wechat.Error{Outcome: wechat.NotSent}}, at(100))
+		if res != unsent || len(after.Attempts) != 0 || p.left(after.Bucket, at(100)) != 4 || !after.Renewed.IsZero() {
+			t.Errorf("free %v: %+v", free, after)
+		}
+		refusedNow, _ := p.settle(opened, n, "x", outcome{Err: &wechat.Error{Outcome: wechat.Refused, Code: 40013}}, at(100))
+		if !free && p.left(refusedNow.Bucket, at(100)) != 3 {
+			t.Errorf("a refusal gave the charge back")
+		}
+	}
+}
+
+func TestAnAmbiguousAttemptStaysOpenOnClassicOnly(t *testing.T) {
+	t.Parallel()
+	for source, want := range map[string]int{"classic": 1, "stable": 0} {
+		p := policyFor(source)
+		n := plan{Line: p.line, Reason: renew, Free: true}
+		r, res := p.settle(p.open(valued(source), n, "x", at(5400)), n, "x", outcome{Err: &wechat.Error{Outcome: wechat.Ambiguous, Code: -1}}, at(5408))
+		if res != ambiguous || len(r.Attempts) != want {
+			t.Errorf("%s: %v, %d attempts open", source, res, len(r.Attempts))
+		}
+		if want == 1 && (!r.Attempts[0].Over || !p.doubt(r).Equal(at(5400))) {
+			t.Errorf("%s: not in doubt: %+v", source, r.Attempts)
+		}
+	}
+}
+
+// unsure makes the next write of an attempt unsure: it happened, or it did not.
+type unsure struct {
+	store.Store
+	armed    atomic.Bool
+	puts     atomic.Int64 // since the unsure one
+	happened bool
+}
+
+func (u *unsure) Put(ctx context.Context, r store.Record) (store.Record, error) {
+	if !u.armed.CompareAndSwap(true, false) {
+		u.puts.Add(1)
+		return u.Store.Put(ctx, r)
+	}
+	u.puts.Store(0)
+	if u.happened {
+		if got, err := u.Store.Put(ctx, r); err != nil {
+			return got, err
+		}
+	}
+	return store.Record{}, store.ErrUnsure
+}
+
+// An attempt whose write is unsure is not sent, and leaves nothing behind.
+func TestAnUnsureAttemptIsNotSent(t *testing.T) {
+	t.Parallel()
+	for _, happened := range []bool{true, false} {
+		bubble(t, func(t *testing.T) {
+			w := newWorld(t, worldOptions{source: "classic"})
+			u := &unsure{happened: happened}
+			var written atomic.Int64 // when the next issue was sent
+			n := w.node(func(_ *Options, l *link) {
+				u.Store = l.Store
+				l.Store = u
+				l.at = func(step string) bool {
+					if step == "before issue" {
+						written.Store(u.puts.Load())
+					}
+					return false
+				}
+			})
+			w.get(n)
+			synctest.Wait()
+			u.armed.Store(true)
+			time.Sleep(79 * time.Minute)
+			for w.sim.Asked(testApp, wxsim.Classic) < 2 {
+				time.Sleep(100 * time.Millisecond)
+			}
+			// Another attempt was written before, and the unsure one, if it
+			// was there, was taken back.
+			want := int64(1)
+			if happened {
+				want = 2
+			}
+			if got := written.Load(); got != want {
+				t.Errorf("happened %v: %d writes between the unsure one and the next issue, want %d", happened, got, want)
+			}
+			rec, err := w.st.Get(t.Context(), storeKey(testKey))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r, _ := decode(rec.Value); len(r.Attempts) != 0 {
+				t.Errorf("happened %v: left open: %+v", happened, r.Attempts)
+			}
+			time.Sleep(5 * time.Minute)
+			if got := w.get(n); got.Generation != 2 {
+				t.Errorf("happened %v: generation %d", happened, got.Generation)
+			}
+			w.quiet()
+		})
+	}
+}
