@@ -1,0 +1,252 @@
+package sealed
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/hufu-project/hufu/internal/store"
+	"github.com/hufu-project/hufu/internal/store/bolt"
+	"github.com/hufu-project/hufu/internal/store/storetest"
+)
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	open := func(t *testing.T) store.Store {
+		return seal(t, openBolt(t, filepath.Join(t.TempDir(), "hufu.db")), NewKeyring(NewKey()))
+	}
+	disk := func(t *testing.T) storetest.Disk {
+		path, keys := filepath.Join(t.TempDir(), "hufu.db"), NewKeyring(NewKey())
+		var copied []byte
+		return storetest.Disk{
+			Open: func() store.Store { return seal(t, openBolt(t, path), keys) },
+			Save: func() { copied = read(t, path) },
+			Restore: func() {
+				if err := os.WriteFile(path, copied, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			},
+		}
+	}
+	storetest.TestStore(t, open, storetest.Options{Bubble: synctest.Test, Disk: disk})
+}
+
+func openBolt(t *testing.T, path string) *bolt.Store {
+	t.Helper()
+	s, err := bolt.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func newBolt(t *testing.T) *bolt.Store {
+	t.Helper()
+	return openBolt(t, filepath.Join(t.TempDir(), "hufu.db"))
+}
+
+func seal(t *testing.T, inner store.Store, keys *Keyring) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), inner, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// put writes value under key, whatever was there.
+func put(t *testing.T, s store.Store, key string, value []byte) {
+	t.Helper()
+	r, err := s.Get(t.Context(), key)
+	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrUnreadable) {
+		t.Fatal(err)
+	}
+	r.Value = value
+	if _, err := s.Put(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantUnreadable(t *testing.T, s store.Store, key string) {
+	t.Helper()
+	r, err := s.Get(t.Context(), key)
+	if !errors.Is(err, store.ErrUnreadable) || !strings.Contains(err.Error(), ": "+key+": ") {
+		t.Errorf("Get %s: %v, want ErrUnreadable that names it", key, err)
+	}
+	if r.Value != nil || r.Version == "" || r.Now.IsZero() {
+		t.Errorf("Get %s gives %+v, want its version and the time, and no value", key, r)
+	}
+}
+
+func TestNothingLiesInClear(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "hufu.db")
+	key := NewKey()
+	s := seal(t, openBolt(t, path), NewKeyring(key))
+	put(t, s, "cred/wx1/access_token", []byte("CANARY-TOKEN"))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := read(t, path)
+	for what, canary := range map[string][]byte{"the value": []byte("CANARY"), "the master key": key.bytes[:]} {
+		if bytes.Contains(file, canary) {
+			t.Errorf("%s lies in the file in clear", what)
+		}
+	}
+}
+
+func TestValueMovedToAnotherRecordDoesNotOpen(t *testing.T) {
+	t.Parallel()
+	inner := newBolt(t)
+	s := seal(t, inner, NewKeyring(NewKey()))
+	put(t, s, "app/a", []byte("secret of a"))
+	put(t, s, "app/b", []byte("secret of b"))
+	put(t, s, "app/c", []byte("secret of c"))
+	a, _ := inner.Get(t.Context(), "app/a")
+	b, _ := inner.Get(t.Context(), "app/b")
+	put(t, inner, "app/a", b.Value)
+	put(t, inner, "app/b", a.Value)
+	wantUnreadable(t, s, "app/a")
+	wantUnreadable(t, s, "app/b")
+
+	// List gives the others, and says at the end that there was more.
+	var keys []string
+	var last error
+	for r, err := range s.List(t.Context(), "app/") {
+		if last = err; err == nil {
+			keys = append(keys, r.Key)
+		}
+	}
+	if !slices.Equal(keys, []string{"app/c"}) || !errors.Is(last, store.ErrUnreadable) {
+		t.Errorf("List gives %v and then %v", keys, last)
+	}
+	if strings.Contains(last.Error(), "secret") {
+		t.Errorf("the error holds a value: %v", last)
+	}
+	// And the record can be replaced.
+	put(t, s, "app/a", []byte("new secret of a"))
+	if r, err := s.Get(t.Context(), "app/a"); err != nil || string(r.Value) != "new secret of a" {
+		t.Errorf("after it was replaced: %s, %v", r.Value, err)
+	}
+}
+
+func TestWrongMasterKeyIsNoticedAtOpen(t *testing.T) {
+	t.Parallel()
+	inner := newBolt(t)
+	right, wrong := NewKey(), NewKey()
+	put(t, seal(t, inner, NewKeyring(right)), "a", []byte("one"))
+	_, err := Open(t.Context(), inner, NewKeyring(wrong))
+	unknown, ok := errors.AsType[*UnknownKey](err)
+	if !ok || unknown.ID != right.ID() || !slices.Equal(unknown.Have, []string{wrong.ID()}) {
+		t.Fatalf("Open with another key: %v, want an UnknownKey that names %s and %s", err, right.ID(), wrong.ID())
+	}
+	if !strings.Contains(err.Error(), right.ID()) || !strings.Contains(err.Error(), wrong.ID()) {
+		t.Errorf("the error names not both keys: %v", err)
+	}
+	// Losing the key check changes nothing about that.
+	check, _ := inner.Get(t.Context(), checkKey)
+	if err := inner.Delete(t.Context(), checkKey, check.Version); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), inner, NewKeyring(wrong)); !errors.As(err, &unknown) {
+		t.Errorf("Open with another key and no key check: %v", err)
+	}
+	seal(t, inner, NewKeyring(right))
+	if _, err := inner.Get(t.Context(), checkKey); err != nil {
+		t.Errorf("the key check was not written again: %v", err)
+	}
+	// Nor does a damaged one keep the right key out.
+	put(t, inner, checkKey, []byte("garbage"))
+	if _, err := Open(t.Context(), inner, NewKeyring(wrong)); !errors.As(err, &unknown) {
+		t.Errorf("Open with another key and a damaged key check: %v", err)
+	}
+	if r, err := seal(t, inner, NewKeyring(right)).Get(t.Context(), "a"); err != nil || string(r.Value) != "one" {
+		t.Errorf("Get: %s, %v", r.Value, err)
+	}
+}
+
+func TestTwoProcessesAgreeOnOneKey(t *testing.T) {
+	t.Parallel()
+	inner := newBolt(t)
+	opened := make(chan error)
+	for range 8 {
+		go func() {
+			_, err := Open(context.Background(), inner, NewKeyring(NewKey()))
+			opened <- err
+		}()
+	}
+	won := 0
+	for range 8 {
+		if err := <-opened; err == nil {
+			won++
+		} else if _, ok := errors.AsType[*UnknownKey](err); !ok {
+			t.Errorf("Open: %v", err)
+		}
+	}
+	if won != 1 {
+		t.Errorf("%d keys of 8 were taken for the store's", won)
+	}
+}
+
+func TestStoreGoesOverToANewKey(t *testing.T) {
+	t.Parallel()
+	inner := newBolt(t)
+	older, newer := NewKey(), NewKey()
+	s := seal(t, inner, NewKeyring(older))
+	put(t, s, "a", []byte("one"))
+	put(t, s, "b", []byte("two"))
+	both := seal(t, inner, NewKeyring(newer, older))
+	for r, err := range both.List(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := both.Put(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for key, value := range map[string]string{"a": "one", "b": "two"} {
+		if r, err := seal(t, inner, NewKeyring(newer)).Get(t.Context(), key); err != nil || string(r.Value) != value {
+			t.Errorf("Get %s with the new key alone: %s, %v", key, r.Value, err)
+		}
+	}
+	if _, err := Open(t.Context(), inner, NewKeyring(older)); err == nil {
+		t.Error("the old key still opens the store")
+	}
+}
+
+func TestEmptyMeansNoRecordAtAll(t *testing.T) {
+	t.Parallel()
+	inner := newBolt(t)
+	if empty, err := Empty(t.Context(), inner); err != nil || !empty {
+		t.Errorf("a new store: %v, %v", empty, err)
+	}
+	s := seal(t, inner, NewKeyring(NewKey()))
+	if empty, err := Empty(t.Context(), inner); err != nil || empty {
+		t.Errorf("a store with a key check: %v, %v", empty, err)
+	}
+	if !s.Alone() {
+		t.Error("the seal hides that the store is for one process alone")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Empty(t.Context(), inner); err == nil {
+		t.Error("a closed store says whether it is empty")
+	}
+}
