@@ -2,17 +2,21 @@ module github.com/hufu-project/hufu
 
 go 1.26.0
 
+// What the program is built of.
 require (
-	github.com/google/go-cmp v0.7.0
-	github.com/prometheus/client_golang v1.25.0
-	github.com/rogpeppe/go-internal v1.16.0
-	github.com/spf13/cobra v1.10.2
-	go.etcd.io/bbolt v1.5.0
-	go.uber.org/goleak v1.3.0
-	go.yaml.in/yaml/v4 v4.0.0
-	golang.org/x/sync v0.24.0
-	golang.org/x/term v0.47.0
-	pgregory.net/rapid v1.3.0
+	github.com/prometheus/client_golang v1.25.0 // metrics in the form that everybody scrapes
+	github.com/spf13/cobra v1.10.2 // commands, help and completion; keeps the binary small
+	go.etcd.io/bbolt v1.5.0 // the embedded store: one file, durable, locked
+	go.yaml.in/yaml/v4 v4.0.0 // every mistake in a file with its line and column
+	golang.org/x/term v0.47.0 // is it a person who reads this
+)
+
+// What only tests need.
+require (
+	github.com/google/go-cmp v0.7.0 // differences that can be read
+	github.com/rogpeppe/go-internal v1.16.0 // testscript: the commands, as users type them
+	go.uber.org/goleak v1.3.0 // no goroutine outlives a server
+	pgregory.net/rapid v1.3.0 // the store against a model
 )
 
 require (

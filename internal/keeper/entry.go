@@ -17,8 +17,8 @@ type entry struct {
 
 	mu      sync.Mutex // guards what follows; never held across a call
 	rec     record
-	version string // of the record in the store; empty: none there
-	written time.Time
+	version string    // of the record in the store; empty: none there
+	fresh   time.Time // reads asked for before this may be stale
 	clock   clock
 	known   bool // the store has been read
 	gone    bool // the app is gone
@@ -55,20 +55,37 @@ type spoiled struct {
 	clock   clock
 }
 
-// set takes a record that was read or written, asked for at that moment of
-// ours, and shows it to readers. A read may overtake a write of ours: what the
-// store said before what we know is dropped. Every write is followed by a
-// notice, so the last word always comes through.
-func (k *Keeper) set(e *entry, rec record, got store.Record, asked time.Time) {
-	p, _, ok := k.policyOf(e.key)
+// read takes a record that was read, asked for at that moment of ours, and
+// shows it to readers. A read that was asked for before a write of ours was
+// answered may be older than that write, and is dropped: the write is followed
+// by a notice, so the last word always comes through.
+func (k *Keeper) read(e *entry, rec record, got store.Record, asked time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.known && (got.Now.Before(e.clock.said) || got.Now.Equal(e.clock.said) && got.Written.Before(e.written)) {
+	if asked.Before(e.fresh) {
 		return
 	}
-	e.rec, e.version, e.written, e.known = rec, got.Version, got.Written, true
+	e.fresh = asked
+	k.set(e, rec, got, asked)
+}
+
+// wrote takes a record that this node has written over that version. Where
+// another version is known by now, it was read since and is newer, or the same.
+func (k *Keeper) wrote(e *entry, rec record, over string, got store.Record, asked time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.version != over {
+		return
+	}
+	e.fresh = time.Now()
+	k.set(e, rec, got, asked)
+}
+
+// set takes a record in and shows it to readers. The caller holds e.mu.
+func (k *Keeper) set(e *entry, rec record, got store.Record, asked time.Time) {
+	e.rec, e.version, e.known = rec, got.Version, true
 	e.clock, e.spoiled = clock{said: got.Now, asked: asked}, nil
-	if ok && !e.gone {
+	if p, _, ok := k.policyOf(e.key); ok && !e.gone {
 		k.show(e, p)
 	}
 }

@@ -22,14 +22,22 @@ func TestBlockedIsAskedSlowlyAndHealsWhenPutRight(t *testing.T) {
 		code int
 		ip   string
 	}{
-		{"wrong secret", func(w *world) error { return w.sim.ResetSecret(testApp, "ffffffffffffffffffffffffffffffff") },
-			func(w *world) error { return w.sim.ResetSecret(testApp, testSecret) }, 40125, ""},
-		{"address not allowed", func(w *world) error { return w.sim.AllowIPs(testApp, "203.0.113.1") },
-			func(w *world) error { return w.sim.AllowIPs(testApp, "127.0.0.0/8") }, 40164, "127.0.0.1"},
-		{"frozen", func(w *world) error { return w.sim.Freeze(testApp) },
-			func(w *world) error { return w.sim.Unfreeze(testApp) }, 40243, ""},
-		{"account frozen", func(w *world) error { return w.sim.Punish(testApp, 50007) },
-			func(w *world) error { return w.sim.Punish(testApp, 0) }, 50007, ""},
+		{
+			"wrong secret", func(w *world) error { return w.sim.ResetSecret(testApp, "ffffffffffffffffffffffffffffffff") },
+			func(w *world) error { return w.sim.ResetSecret(testApp, testSecret) }, 40125, "",
+		},
+		{
+			"address not allowed", func(w *world) error { return w.sim.AllowIPs(testApp, "203.0.113.1") },
+			func(w *world) error { return w.sim.AllowIPs(testApp, "127.0.0.0/8") }, 40164, "127.0.0.1",
+		},
+		{
+			"frozen", func(w *world) error { return w.sim.Freeze(testApp) },
+			func(w *world) error { return w.sim.Unfreeze(testApp) }, 40243, "",
+		},
+		{
+			"account frozen", func(w *world) error { return w.sim.Punish(testApp, 50007) },
+			func(w *world) error { return w.sim.Punish(testApp, 0) }, 50007, "",
+		},
 	} {
 		for _, source := range bothSources {
 			t.Run(row.name+"/"+source, func(t *testing.T) {

@@ -164,7 +164,7 @@ func (k *Keeper) take(ctx context.Context, e *entry, got store.Record, err error
 			return nil
 		}
 	}
-	k.set(e, rec, got, asked)
+	k.read(e, rec, got, asked)
 	k.kick(e)
 	return nil
 }

@@ -111,8 +111,10 @@ func TestPlan(t *testing.T) {
 		{name: "an order passes over a block", p: policyFor("classic"), r: valued("classic", failed(errcode.Block, 40164, 3, 3000, 3300), func(r *record) { r.Orders = 1 }), now: 3001, want: 3001, reason: ordered},
 		{name: "an order does not pass over spacing", p: policyFor("classic"), r: valued("classic", func(r *record) { r.Orders = 1 }), now: 100, want: 240, reason: ordered},
 		{name: "an order on stable is forced", p: policyFor("stable"), r: valued("stable", func(r *record) { r.Orders = 1 }), now: 100, want: 100, reason: ordered, force: true},
-		{name: "a secret that was not refused yet passes over its block", p: policyFor("stable", func(p *policy) { p.secrets = []string{"new", "old"} }),
-			r: record{Failure: &failure{Class: errcode.Block, Code: 40125, Secrets: []string{"new"}, At: at(0)}, NotBefore: at(60)}, now: 1, want: 1, reason: first},
+		{
+			name: "a secret that was not refused yet passes over its block", p: policyFor("stable", func(p *policy) { p.secrets = []string{"new", "old"} }),
+			r: record{Failure: &failure{Class: errcode.Block, Code: 40125, Secrets: []string{"new"}, At: at(0)}, NotBefore: at(60)}, now: 1, want: 1, reason: first,
+		},
 
 		{name: "an empty bucket makes unscheduled issues wait", p: policyFor("classic"), r: valued("classic", dead1, func(r *record) { r.Bucket = empty }), now: 100, want: 300, reason: dead},
 		{name: "and not the scheduled one", p: policyFor("classic"), r: valued("classic", func(r *record) { r.Bucket = bucket{Left: 0, At: at(5399)}; r.Renewed = at(0) }), now: 5400, want: 5400, reason: renew, free: true},

@@ -14,12 +14,12 @@ import (
 // kick has an entry looked at as soon as may be.
 func (k *Keeper) kick(e *entry) {
 	e.mu.Lock()
-	busy := e.acting
-	e.again = e.again || busy
-	e.mu.Unlock()
-	if !busy {
+	if e.acting {
+		e.again = true
+	} else {
 		k.queue.put(e, time.Now())
 	}
+	e.mu.Unlock()
 }
 
 // act does what the plan says now, one action per entry at a time, and puts
@@ -39,11 +39,11 @@ func (k *Keeper) act(ctx context.Context, e *entry) {
 	if e.again {
 		e.again, next = false, time.Now()
 	}
-	gone := e.gone
-	e.mu.Unlock()
-	if !gone {
+	// Under the lock, or a kick in between is put off until next.
+	if !e.gone {
 		k.queue.put(e, next)
 	}
+	e.mu.Unlock()
 }
 
 // step takes at most one step of the protocol, and returns when to look again;
@@ -92,15 +92,16 @@ func (k *Keeper) attempt(e *entry, p policy, app *registry.App, n plan) time.Tim
 		return time.Now().Add(k.beat)
 	}
 	id := rand.Text()[:12]
-	began := time.Now()
+	began, mine := time.Now(), false
 	err = k.change(e, k.guard, func(r record, now time.Time) (record, bool) {
-		if _, mine := r.own(id); mine {
+		if _, mine = r.own(id); mine {
 			return r, false // a conflict with our own unsure write
 		}
 		// Look again: another node may have been faster.
 		if m := p.plan(r, now); m.At.IsZero() || m.At.After(now) || m.Reason != n.Reason || m.Force != n.Force || m.Line.Source != n.Line.Source {
 			return r, false
 		}
+		mine = true
 		return p.open(r, n, id, now), true
 	})
 	if errors.Is(err, store.ErrUnsure) {
@@ -114,9 +115,8 @@ func (k *Keeper) attempt(e *entry, p policy, app *registry.App, n plan) time.Tim
 	if err != nil {
 		return time.Now().Add(k.beat)
 	}
-	e.mu.Lock()
-	_, mine := e.rec.own(id)
-	e.mu.Unlock()
+	// Not asked of e.rec: a read that overtook the write may have put an older
+	// record there for a moment.
 	if !mine {
 		return time.Now() // plan anew on what is there now
 	}
@@ -249,7 +249,7 @@ func (k *Keeper) change(e *entry, limit time.Duration, f func(r record, now time
 		})
 		switch {
 		case err == nil:
-			k.set(e, next, got, asked)
+			k.wrote(e, next, version, got, asked)
 			return nil
 		case errors.Is(err, store.ErrConflict):
 			if err := k.load(ctx, e); err != nil {

@@ -49,10 +49,14 @@ func (k *Keeper) Renew(ctx context.Context, key credential.Key, leak bool) (cred
 	ctx, cancel := context.WithTimeout(ctx, reportWait)
 	defer cancel()
 	c, err := k.Wait(ctx, key, rec.Generation)
-	if errors.Is(err, credential.ErrUnchanged) {
-		return c, k.unavailable(e)
+	if !errors.Is(err, credential.ErrUnchanged) {
+		return c, err
 	}
-	return c, err
+	u := k.unavailable(e)
+	if u.Code == 0 && !u.Blocked {
+		u.Reason = "no new value came within " + reportWait.String() + "; the one in hand is still served"
+	}
+	return c, u
 }
 
 // Status is everything about a credential but its value; ok is false where it

@@ -133,3 +133,31 @@ func TestAnUnsureAttemptIsNotSent(t *testing.T) {
 		})
 	}
 }
+
+// slowReads answers a read some time after it was made, as a busy store does:
+// with a record that may be older than what has been written since.
+type slowReads struct{ store.Store }
+
+func (s slowReads) Get(ctx context.Context, key string) (store.Record, error) {
+	r, err := s.Store.Get(ctx, key)
+	time.Sleep(50 * time.Millisecond)
+	r.Now = time.Now()
+	return r, err
+}
+
+// A read that overtakes a write of ours must not make us forget the attempt.
+func TestAStaleReadDoesNotUndoAWrite(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, worldOptions{})
+		n := w.node(func(_ *Options, l *link) { l.Store = slowReads{l.Store} })
+		w.get(n)
+		for i := range 15 {
+			time.Sleep(time.Hour)
+			before := w.get(n).Generation
+			if c, err := n.Renew(t.Context(), testKey, false); err != nil || c.Generation != before+1 {
+				t.Fatalf("renewal %d: generation %d after %d, %v", i, c.Generation, before, err)
+			}
+		}
+	})
+}

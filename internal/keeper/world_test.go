@@ -57,7 +57,6 @@ type link struct {
 	cut     atomic.Bool // the store cannot be reached
 	dead    atomic.Bool // the process is: nothing goes out any more
 	at      func(step string) (die bool)
-	mu      sync.Mutex
 	ghost   bool
 	blocked chan struct{}
 }
@@ -209,9 +208,6 @@ func (w *world) node(edit ...func(*Options, *link)) *node {
 	w.keep = append(w.keep, n)
 	return n
 }
-
-// kill is kill -9 as the others see it: the process does nothing any more.
-func (n *node) kill() { n.link.dead.Store(true) }
 
 func (w *world) stopAll() {
 	for _, n := range w.keep {

@@ -107,8 +107,10 @@ func (c *Client) send(ctx context.Context, rt http.RoundTripper, op string, req 
 	case resp.StatusCode != http.StatusOK:
 		// WeChat answers 200 always; anything else comes from what stands in
 		// front of it, and nobody knows whether WeChat acted.
-		return nil, &Error{Op: op, Outcome: Ambiguous, Status: resp.StatusCode,
-			Message: fmt.Sprintf("HTTP status %d instead of an answer of WeChat's", resp.StatusCode)}
+		return nil, &Error{
+			Op: op, Outcome: Ambiguous, Status: resp.StatusCode,
+			Message: fmt.Sprintf("HTTP status %d instead of an answer of WeChat's", resp.StatusCode),
+		}
 	}
 	return body, nil
 }
