@@ -169,11 +169,10 @@ func (r *report) store(c *Config) {
 			r.fail("store", "names no file", "write bolt:hufu.db or bolt:/data/hufu.db")
 			return
 		}
-		// One of the two was moved and the other forgotten: in a container the
-		// forgotten one is lost with it.
-		oneDefault := r.given("store") != r.given("master_key_file")
-		if oneDefault && filepath.Dir(rest) != filepath.Dir(c.MasterKeyFile) {
-			r.warn("store", "store and master_key_file are in different folders, and one of them is there by default",
+		// The key was moved and the store forgotten: in a container it is lost
+		// with it.
+		if !r.given("store") && filepath.Dir(rest) != filepath.Dir(c.MasterKeyFile) {
+			r.warn("store", "store and master_key_file are in different folders, and the store is there by default",
 				"say where both should be; neither is of use without the other")
 		}
 	default:
@@ -210,8 +209,8 @@ func (r *report) wechat(w *WeChat) {
 		return
 	}
 	u, err := url.Parse(w.ProxyURL.Reveal())
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" {
-		r.fail("wechat.proxy_url", "is no http, https or socks5 address", "escape what is no letter or digit in the password as %XX")
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		r.fail("wechat.proxy_url", "is no http or https address", "escape what is no letter or digit in the password as %XX")
 	}
 }
 

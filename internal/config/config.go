@@ -45,8 +45,9 @@ type Config struct {
 	// Store is bolt:FILE, or a redis, rediss, postgres or mysql URL. It is a
 	// secret because a URL may hold a password; StoreName is for logs.
 	Store credential.Secret `yaml:"store" default:"bolt:hufu.db" path:"true"`
-	// MasterKeyFile encrypts what is stored. It need not exist: it is made on
-	// the first start with an empty embedded store.
+	// MasterKeyFile encrypts what is stored; by default it is beside the
+	// embedded store. It need not exist: it is made on the first start with an
+	// empty embedded store.
 	MasterKeyFile string `yaml:"master_key_file" default:"hufu.key" path:"true"`
 	WeChat        WeChat `yaml:"wechat"`
 	Audit         Audit  `yaml:"audit"`
@@ -96,7 +97,7 @@ type WeChat struct {
 	// Life is how long a token lives, as WeChat promises today. Every time
 	// that belongs to the platform scales with it.
 	Life time.Duration `yaml:"life" default:"2h"`
-	// ProxyURL is an http, https or socks5 proxy for calls to upstream, where
+	// ProxyURL is an http or https proxy for calls to upstream, where
 	// one address is on WeChat's allow-list. It may hold a password.
 	ProxyURL credential.Secret `yaml:"proxy_url"`
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"runtime"
@@ -53,6 +54,9 @@ func read(path string, env Env) (*Config, Problems) {
 		return c, rep.problems.sorted()
 	}
 	d.overlay(reflect.ValueOf(c).Elem())
+	if file, ok := strings.CutPrefix(c.Store.Reveal(), "bolt:"); ok && !rep.given("master_key_file") {
+		c.MasterKeyFile = filepath.Join(filepath.Dir(file), c.MasterKeyFile)
+	}
 	rep.check(c, src)
 	return c, rep.problems.sorted()
 }
