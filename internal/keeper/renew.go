@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/hufu-project/hufu/internal/errcode"
 	"github.com/hufu-project/hufu/internal/registry"
 	"github.com/hufu-project/hufu/internal/store"
 	"github.com/hufu-project/hufu/internal/wechat"
@@ -215,13 +216,25 @@ func (k *Keeper) tell(e *entry, u *unsaved, res result, before *failure) {
 			log.Warn("WeChat's answer is odd; the value is taken", "why", odd)
 		}
 	case before == nil || before.Code != err.Code || before.Count <= 1:
-		log.Warn("not issued", "errcode", err.Code, "ip", err.IP, "err", err, "next", rec.NotBefore.UTC())
+		log.Warn("not issued", append(say(err), "next", rec.NotBefore.UTC())...)
 	default:
 		log.Debug("not issued", "errcode", err.Code, "err", err)
 	}
 	if err := u.outcome.Err; err == nil && u.plan.Reason == dead {
 		log.Warn("the value had died before its time: some other program issues for this app, or WeChat revoked it", "generation", rec.Generation)
 	}
+}
+
+// say is an upstream error for the log, with the way out.
+func say(err *wechat.Error) []any {
+	attrs := []any{"errcode", err.Code, "err", err}
+	if err.IP != "" {
+		attrs = append(attrs, "ip", err.IP)
+	}
+	if w, ok := errcode.Lookup(err.Code); ok && err.Code != 0 {
+		attrs = append(attrs, "hint", w.EN.Hint)
+	}
+	return attrs
 }
 
 // change replaces the record by what f makes of it, again and again until no
