@@ -1,0 +1,63 @@
+# The few verbs that everybody types. `make` alone lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# The tools that check the code are pinned in a module of their own.
+TOOL := go tool -modfile=tools/go.mod
+# How long each fuzz target runs: a time (10s) or a number of inputs (5000x).
+FUZZTIME ?= 10s
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+IMAGE ?= hufu:$(VERSION)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/hufu
+	CGO_ENABLED=0 go build -trimpath -tags timetzdata -ldflags '-s -w -X main.version=$(VERSION)' -o bin/hufu ./cmd/hufu
+
+deps: ## look for what the tests need besides Go
+	@for tool in bash curl git; do \
+		command -v $$tool >/dev/null || { echo "the tests need $$tool: apt-get install $$tool"; exit 1; }; \
+	done
+
+test: deps ## run all tests, with the race detector
+	go test -race ./...
+
+lint: ## gofmt, gofumpt, go vet, staticcheck, and the state of go.mod
+	@echo gofmt, gofumpt; out="$$(gofmt -l . && $(TOOL) gofumpt -l .)" && { [ -z "$$out" ] || { echo "not formatted:"; echo "$$out" | sort -u; exit 1; }; }
+	go vet ./...
+	$(TOOL) staticcheck ./...
+	go mod tidy -diff
+	go mod verify
+
+bench: ## the measured promises: the price of a read, 100,000 apps
+	go test -run '^$$' -bench '^(BenchmarkRead|BenchmarkHundredThousandApps)$$' ./internal/api ./internal/keeper
+
+fuzz: ## run each fuzz target for FUZZTIME
+	@set -eo pipefail; \
+	for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		for name in $$(grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -c6- | sort -u); do \
+			echo "$$dir $$name"; \
+			go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) $$dir; \
+		done; \
+	done
+
+cover: ## which statements the tests reach
+	go test -coverprofile=cover.out -coverpkg=./... ./...
+	@go tool cover -func=cover.out | tail -1
+	@echo "more: go tool cover -html=cover.out"
+
+vuln: ## known vulnerabilities in what we call (needs the network)
+	go run golang.org/x/vuln/cmd/govulncheck@v1.8.0 ./...
+
+demo: ## a simulated WeChat and a server, no configuration
+	go run ./cmd/hufu demo
+
+sim: ## the simulated WeChat alone
+	go run ./cmd/hufu sim
+
+image: ## build the container image
+	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+
+.PHONY: help build deps test lint bench fuzz cover vuln demo sim image

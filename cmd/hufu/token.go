@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// handout is an answer of the API's, see api.writeCredential.
+type handout struct {
+	App        string    `json:"app"`
+	Kind       string    `json:"kind"`
+	Value      string    `json:"value,omitempty"`
+	Generation uint64    `json:"generation,omitempty"`
+	IssuedAt   time.Time `json:"issued_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	ExpiresIn  int       `json:"expires_in"`
+	MaxAge     int       `json:"max_age"`
+}
+
+func credentialPath(app, kind string) string {
+	return "/v1/apps/" + url.PathEscape(app) + "/credentials/" + url.PathEscape(kind)
+}
+
+// token prints the bare value, so that $(hufu token wx…) works.
+func (p *program) token() *cobra.Command {
+	var asJSON bool
+	var kind string
+	c := p.command("token APPID", p.oneApp(), func(c *cobra.Command, args []string) error {
+		r, err := p.remote()
+		if err != nil {
+			return err
+		}
+		var got handout
+		if err := r.do(c.Context(), "GET", credentialPath(args[0], kind), nil, &got); err != nil {
+			return r.explain(err)
+		}
+		if asJSON {
+			return p.printJSON(got)
+		}
+		fmt.Fprintln(p.out, got.Value)
+		return nil
+	})
+	p.jsonFlag(c, &asJSON)
+	c.Flags().StringVar(&kind, "kind", "access_token", p.say("flag.kind"))
+	return c
+}
+
+// renew has a new value issued.
+func (p *program) renew() *cobra.Command {
+	var asJSON, leak bool
+	var kind string
+	c := p.command("renew APPID", p.oneApp(), func(c *cobra.Command, args []string) error {
+		r, err := p.remote()
+		if err != nil {
+			return err
+		}
+		body := map[string]string{}
+		if leak {
+			body["reason"] = "leak"
+		}
+		var got handout
+		if err := r.do(c.Context(), "POST", credentialPath(args[0], kind)+"/renew", body, &got); err != nil {
+			return r.explain(err)
+		}
+		if asJSON {
+			got.Value = ""
+			return p.printJSON(got)
+		}
+		fmt.Fprintln(p.out, p.say("renew.done", got.App, got.Kind, got.Generation))
+		return nil
+	})
+	p.jsonFlag(c, &asJSON)
+	c.Flags().BoolVar(&leak, "leak", false, p.say("flag.leak"))
+	c.Flags().StringVar(&kind, "kind", "access_token", p.say("flag.kind"))
+	return c
+}
+
+// oneApp wants one appid.
+func (p *program) oneApp() cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != 1 || args[0] == "" {
+			return misused(p.say("args.app"), c.UseLine())
+		}
+		return nil
+	}
+}

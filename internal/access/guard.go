@@ -1,0 +1,226 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hufu-project/hufu/internal/config"
+	"github.com/hufu-project/hufu/internal/credential"
+)
+
+// Act is something that only an operator may do.
+type Act struct {
+	// Name is the act in the audit record: "renew", "put_client".
+	Name string
+	// Key is what it is done to, or the App in it; empty for a client.
+	Key credential.Key
+	// Client is the client it is done to, and Apps are all apps that this
+	// client may use, before and after.
+	Client string
+	Apps   []credential.App
+}
+
+// Check lets an operator act, and records it, before the act, each time. It
+// waits for the record. Errors: ErrForbidden, credential.ErrNotFound for an
+// app that the caller may not use, ErrUnrecorded.
+func (g *Guard) Check(c Caller, act Act) error {
+	r := recordOf(act.Name, act.Key)
+	r.Target = plain(act.Client)
+	switch {
+	case !c.Client.Allow.Has(config.Admin):
+		return g.forbid(c, r, config.Admin)
+	case act.Key.App != "" && !c.Client.MayUse(act.Key.App),
+		r.App != act.Key.App, r.Kind != act.Key.Kind, r.Target != act.Client:
+		return g.hide(c, r)
+	case !c.Client.Covers(act.Apps):
+		r.Reason = "a client of more apps than its own"
+		g.deny(c, r)
+		return &Refusal{
+			Err: ErrForbidden, Reason: fmt.Sprintf("client %s may manage only clients of the apps that it may use itself", c.Client.Name),
+			Hint: `to manage all clients it needs apps: ["*"]`,
+		}
+	}
+	r.Decision = allowed
+	g.log.LogAttrs(context.Background(), slog.LevelInfo, "operator's act", slog.String("act", act.Name), slog.String("client", c.Client.Name),
+		slog.String("app", string(r.App)), slog.String("target", r.Target), slog.String("request", c.Request.String()))
+	if err := g.audit.append(g.line(c, r)).wait(); err != nil {
+		return g.lost(err)
+	}
+	return nil
+}
+
+// Hand hands a credential out: it looks whether the caller may have it, lets
+// get bring it, and records the hand-out before it returns. Once per client
+// and value the record is written and waited for; after that Hand costs no
+// allocation and no system call, and reports again. What may not be had is not
+// asked for. Errors: credential.ErrNotFound, ErrForbidden, ErrUnrecorded, and
+// what get returns.
+func (g *Guard) Hand(c Caller, key credential.Key, get func() (credential.Credential, error)) (v credential.Credential, again bool, err error) {
+	if !May(c, key) {
+		return v, false, g.refuse(c, key)
+	}
+	v, err = get()
+	if err != nil {
+		if errors.Is(err, credential.ErrNotFound) {
+			err = g.hide(c, recordOf(string(actionFor(key.Kind)), key))
+		}
+		return credential.Credential{}, false, err
+	}
+	h := g.handed(handOut{c.Client.Name, key})
+	if tag := h.tag.Load(); tag != nil && *tag == v.Tag {
+		return v, true, nil
+	}
+	if err := g.first(c, h, v); err != nil {
+		return credential.Credential{}, false, err
+	}
+	return v, false, nil
+}
+
+// May reports whether a caller may be given a credential, if there is one. It
+// records nothing: it is for leaving a value out, never for handing one out.
+func May(c Caller, key credential.Key) bool {
+	action := actionFor(key.Kind)
+	return c.Client.MayUse(key.App) && c.Client.Allow.Has(action) &&
+		(action != config.Token || c.Client.Tokens == config.Real)
+}
+
+// refuse says why not, and records it.
+func (g *Guard) refuse(c Caller, key credential.Key) error {
+	action := actionFor(key.Kind)
+	r := recordOf(string(action), key)
+	switch {
+	case !c.Client.MayUse(key.App):
+		return g.hide(c, r)
+	case !c.Client.Allow.Has(action):
+		return g.forbid(c, r, action)
+	}
+	return g.phantom(c, r)
+}
+
+// actionFor is what a client must be allowed to be given a kind.
+func actionFor(kind credential.Kind) config.Action {
+	if kind == credential.AccessToken {
+		return config.Token
+	}
+	return config.Ticket
+}
+
+// handOut is what is recorded once per value.
+type handOut struct {
+	client string
+	key    credential.Key
+}
+
+// handed is the last value of a hand-out that was recorded, by its tag, and
+// the next one while its record is being written.
+type handed struct {
+	tag atomic.Pointer[string]
+
+	mu    sync.Mutex // never held across the write
+	next  string
+	batch *batch
+}
+
+func (g *Guard) handed(k handOut) *handed {
+	g.mu.RLock()
+	h := g.hands[k]
+	g.mu.RUnlock()
+	if h != nil {
+		return h
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if h = g.hands[k]; h == nil {
+		h = &handed{}
+		g.hands[k] = h
+	}
+	return h
+}
+
+// first records a value that this client is given for the first time. Callers
+// that come together wait for one record.
+func (g *Guard) first(c Caller, h *handed, v credential.Credential) error {
+	h.mu.Lock()
+	if tag := h.tag.Load(); tag != nil && *tag == v.Tag {
+		h.mu.Unlock()
+		return nil
+	}
+	if h.batch == nil || h.next != v.Tag {
+		r := recordOf(string(actionFor(v.Kind)), v.Key)
+		r.Decision, r.Generation, r.Tag = allowed, v.Generation, v.Tag
+		h.next, h.batch = v.Tag, g.audit.append(g.line(c, r))
+	}
+	b := h.batch
+	h.mu.Unlock()
+
+	err, tag := b.wait(), v.Tag
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	mine := h.batch == b
+	if mine {
+		h.batch = nil
+	}
+	switch {
+	case err == nil && mine:
+		h.tag.Store(&tag)
+	case err != nil && g.audit.required:
+		return g.lost(err)
+	case err != nil && mine:
+		// Not required: said once per value, not at every read.
+		h.tag.Store(&tag)
+		return g.lost(err)
+	}
+	return nil
+}
+
+// lost counts a record that could not be written, and refuses what it stood
+// for where records are required.
+func (g *Guard) lost(err error) error {
+	g.unrecorded.Add(1)
+	if g.audit.required {
+		return fmt.Errorf("%w: %w", ErrUnrecorded, err)
+	}
+	g.log.Error("an audit record is lost; it is not required, so the request goes on", "err", err)
+	return nil
+}
+
+// deny records a denial. Where that does not work it stays a denial.
+func (g *Guard) deny(c Caller, r record) {
+	g.denied.Add(1)
+	r.Decision = denied
+	if err := g.audit.append(g.line(c, r)).wait(); err != nil {
+		g.unrecorded.Add(1)
+		g.log.Error("the audit record of a denial is lost", "err", err)
+	}
+}
+
+// hide is the one answer for what there is not and what the caller may not
+// know of; both are recorded, so both take as long.
+func (g *Guard) hide(c Caller, r record) error {
+	r.Reason = "not granted, or not there"
+	g.deny(c, r)
+	return credential.ErrNotFound
+}
+
+func (g *Guard) forbid(c Caller, r record, needs config.Action) error {
+	r.Reason = "not on the allow list: " + string(needs)
+	g.deny(c, r)
+	return &Refusal{
+		Err: ErrForbidden, Reason: fmt.Sprintf("client %s may not %s", c.Client.Name, needs),
+		Hint: fmt.Sprintf("add %s to allow of this client", needs),
+	}
+}
+
+func (g *Guard) phantom(c Caller, r record) error {
+	r.Reason = "tokens: phantom"
+	g.deny(c, r)
+	return &Refusal{
+		Err:    ErrForbidden,
+		Reason: fmt.Sprintf("client %s has tokens: phantom, which this version cannot mint yet", c.Client.Name),
+		Hint:   "set tokens: real for it, if it may hold WeChat's own token",
+	}
+}

@@ -1,0 +1,209 @@
+// Package server puts the parts together: it opens the store, reads the
+// master key, wires registry, keeper, guard and surfaces, listens, follows the
+// configuration, and closes everything in order. Read New from top to bottom
+// and you know the program.
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hufu-project/hufu/internal/access"
+	"github.com/hufu-project/hufu/internal/api"
+	"github.com/hufu-project/hufu/internal/config"
+	"github.com/hufu-project/hufu/internal/keeper"
+	"github.com/hufu-project/hufu/internal/registry"
+	"github.com/hufu-project/hufu/internal/store/sealed"
+	"github.com/hufu-project/hufu/internal/wechat"
+)
+
+// probeTime bounds one probe. A report waits five seconds at most, and a
+// process that stops waits for a probe of a young value, which is two.
+const probeTime = 3 * time.Second
+
+// Options are what a server is told besides its configuration.
+type Options struct {
+	// Log takes everything that happens; nothing secret goes in. It must be
+	// set.
+	Log *slog.Logger
+	// Version is the program's, for /v1/status and the metrics.
+	Version string
+}
+
+// Error is an error of New with a way out for people. Its texts hold no
+// secret.
+type Error struct {
+	Err  error
+	Hint string
+}
+
+// Error gives the error without the hint.
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap gives Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Server is one node of Hufu.
+type Server struct {
+	log     *slog.Logger
+	version string
+	node    string
+	began   time.Time
+
+	store    *sealed.Store
+	registry *registry.Registry
+	upstream *wechat.Client
+	keeper   *keeper.Keeper
+	audit    *access.Audit
+	guard    *access.Guard
+	env      *EnvClient // nil: configured by a file
+	certs    *certificate
+	config   configState
+	follower *config.Follower
+	sites    []*site
+	draining context.Context
+	drain    context.CancelFunc
+
+	closing sync.Once
+}
+
+// New opens everything that a node needs and listens on its addresses, without
+// answering yet: that is Run's. It blocks as long as the store takes, half a
+// minute at most. What a person can put right comes as an *Error with a hint.
+// Call Close if Run is never called.
+func New(cfg *config.Config, o Options) (_ *Server, err error) {
+	s := &Server{log: o.Log, version: o.Version, node: nodeName(), began: time.Now()}
+	s.draining, s.drain = context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+
+	st, keys, err := openStore(s.draining, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.store = st
+	if s.env, err = loadEnvClient(cfg); err != nil {
+		return nil, err
+	}
+	s.registry = registry.New(s.store)
+	s.registry.Declare(cfg.Apps, s.env.clients(cfg))
+
+	s.upstream, err = wechat.New(wechat.Options{
+		APIURL: cfg.WeChat.APIURL, ProxyURL: cfg.WeChat.ProxyURL.Reveal(), Timeout: probeTime,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.keeper = keeper.New(keeper.Options{
+		Store: s.store, Registry: s.registry, Upstream: s.upstream, Life: cfg.WeChat.Life,
+		TagKey: keys.Derive("etag"), Alone: s.store.Alone(), Node: s.node, Log: s.log,
+	})
+	if s.audit, err = access.OpenAudit(cfg.Audit.File, cfg.Audit.Required); err != nil {
+		return nil, err
+	}
+	s.guard = access.New(s.registry, s.audit, s.node, s.log)
+	if err := s.env.check(s.guard); err != nil {
+		return nil, err
+	}
+
+	s.config.start(cfg)
+	s.follower = config.NewFollower(cfg)
+	if s.certs, err = loadCertificate(cfg.TLS); err != nil {
+		return nil, err
+	}
+	programs := api.New(api.Options{
+		Registry: s.registry, Keeper: s.keeper, Guard: s.guard, Draining: s.draining, Log: s.log,
+	})
+	programs.Trust(cfg.TrustedProxies)
+	programs.Handle("GET", "/v1/status", s.status(programs))
+	s.config.trust = programs.Trust
+
+	for _, l := range []*site{
+		{name: "api", addr: cfg.Listen.API, handler: programs, tls: true},
+		{name: "web", addr: cfg.Listen.Web, handler: s.browsers()},
+		{name: "admin", addr: cfg.Listen.Admin, handler: s.admin(programs), tls: true},
+	} {
+		if err := s.listen(l); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// nodeName names this process in attempts, in the audit record and for
+// operators: the machine, so that a person finds it, and a drawn part, because
+// no two processes may share a name, not even one after the other.
+func nodeName() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "hufu"
+	}
+	return host[:min(len(host), 40)] + "-" + strings.ToLower(rand.Text()[:6])
+}
+
+// Node is the name of this process.
+func (s *Server) Node() string { return s.node }
+
+// EnvClient is the client of the environment and its key; ok is false for a
+// server that was configured by a file.
+func (s *Server) EnvClient() (c EnvClient, ok bool) {
+	if s.env == nil {
+		return EnvClient{}, false
+	}
+	return *s.env, true
+}
+
+// URL is where a listener ("api", "web", "admin") answers, with the port that
+// it got. A listener on all addresses is named by loopback.
+func (s *Server) URL(name string) string {
+	for _, l := range s.sites {
+		if l.name == name {
+			return l.url()
+		}
+	}
+	return ""
+}
+
+// Reload looks at the configuration's files at once and opens the audit file
+// anew, as on SIGHUP. It does not block.
+func (s *Server) Reload() {
+	s.follower.Reload()
+	if err := s.audit.Reopen(); err != nil {
+		s.log.Error("the audit file cannot be opened anew; the old one stays in use", "err", err)
+	}
+}
+
+// Close releases what New opened, in reverse order. It is for a server whose
+// Run was never called; Run calls it itself. A second Close does nothing.
+func (s *Server) Close() error {
+	var errs []error
+	s.closing.Do(func() {
+		s.drain()
+		for _, l := range s.sites {
+			errs = append(errs, l.close())
+		}
+		if s.upstream != nil {
+			s.upstream.CloseIdle()
+		}
+		if s.audit != nil {
+			errs = append(errs, s.audit.Close())
+		}
+		if s.store != nil {
+			errs = append(errs, s.store.Close())
+		}
+	})
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/hufu-project/hufu/internal/access"
+	"github.com/hufu-project/hufu/internal/config"
+	"github.com/hufu-project/hufu/internal/credential"
+	"github.com/hufu-project/hufu/internal/errcode"
+	"github.com/hufu-project/hufu/internal/registry"
+	"github.com/hufu-project/hufu/internal/store"
+)
+
+// Problem is an error as it leaves over HTTP, a problem document of RFC 9457:
+//
+//	{"type":"about:blank","title":"Service Unavailable","status":503,"code":"unavailable",
+//	 "detail":"wx0123456789abcdef/access_token: WeChat answered 40164 …","hint":"add the address …",
+//	 "request_id":"6aac005a-01bfdbee-00000007","errcode":40164,"ip":"203.0.113.9"}
+//
+// Code is stable and for programs; Detail and Hint are English for people and
+// may change. None of them may hold a secret.
+type Problem struct {
+	Status int
+	Code   string
+	Detail string
+	Hint   string
+	// RetryAfter becomes the Retry-After header, in whole seconds rounded up.
+	RetryAfter time.Duration
+	// Errcode and IP are WeChat's number and the address it refused.
+	Errcode int
+	IP      string
+	// Allow is the Allow header of a 405.
+	Allow string
+}
+
+// Error gives the detail.
+func (p *Problem) Error() string { return p.Detail }
+
+func badRequest(detail, hint string) *Problem {
+	return &Problem{Status: http.StatusBadRequest, Code: "bad_request", Detail: detail, Hint: hint}
+}
+
+// BadRequest is a 400 in words of the caller's.
+func BadRequest(detail, hint string) error { return badRequest(detail, hint) }
+
+// NotFound is the one answer for what does not exist and for what this client
+// may not know of.
+func NotFound() *Problem {
+	return &Problem{
+		Status: http.StatusNotFound, Code: "not_found", Detail: "there is no such thing here, or this client may not use it",
+		Hint: "compare the path, the appid, the kind and the apps of this client in the configuration",
+	}
+}
+
+// canceled is the answer to somebody who has gone; nobody sees it.
+const canceled = 499
+
+// errors and what they become; the first that matches counts. Words that an
+// error brings itself (*access.Refusal, *credential.Unavailable) win.
+var table = []struct {
+	err error
+	Problem
+}{
+	{access.ErrUnauthorized, Problem{Status: 401, Code: "unauthorized", Detail: "no valid client key", Hint: "send Authorization: Bearer <client key>"}},
+	{access.ErrForbidden, Problem{Status: 403, Code: "forbidden", Detail: "this client may not do that", Hint: "its allow list in the configuration says what it may do"}},
+	{access.ErrLimited, Problem{Status: 429, Code: "too_many_requests", Detail: "too many wrong client keys from this address", Hint: "some program here has an old or a wrong key"}},
+	{access.ErrUnrecorded, Problem{Status: 503, Code: "unrecorded", Detail: "the audit record cannot be written, and it is required", Hint: "see to the audit sink: is the disk full, is the reader of the pipe gone?", RetryAfter: 2 * time.Second}},
+	{credential.ErrNotFound, *NotFound()},
+	{credential.ErrDeclared, Problem{Status: 409, Code: "declared", Detail: "it stands in the configuration file and is read-only here", Hint: "change it in the configuration file of every node, or take it out there first"}},
+	{credential.ErrUnavailable, Problem{Status: 503, Code: "unavailable", Detail: "no live value in hand", Hint: "ask again shortly"}},
+	{registry.ErrKeyTaken, Problem{Status: 409, Code: "key_taken", Detail: "another client has this key already", Hint: "make a new one with: hufu client key"}},
+	{store.ErrConflict, Problem{Status: 409, Code: "conflict", Detail: "somebody else changed it at the same moment", Hint: "read it again and repeat the change"}},
+	{store.ErrUnsure, Problem{Status: 503, Code: "unsure", Detail: "the store did not say whether it has taken the change", Hint: "read it again before you repeat the change", RetryAfter: 2 * time.Second}},
+	{registry.ErrStore, Problem{Status: 503, Code: "store_unavailable", Detail: "the store cannot be reached; nothing was changed", Hint: "ask again when it is back", RetryAfter: 2 * time.Second}},
+	{context.Canceled, Problem{Status: canceled, Code: "canceled", Detail: "the caller has gone"}},
+	{context.DeadlineExceeded, Problem{Status: 503, Code: "unavailable", Detail: "it took too long", Hint: "ask again shortly", RetryAfter: time.Second}},
+}
+
+// Explain turns any error into the problem that leaves over HTTP. What the
+// table does not know is a 500 whose text stays in the log.
+func Explain(err error) Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return *p
+	}
+	p := Problem{Status: http.StatusInternalServerError, Code: "internal", Detail: "something went wrong in Hufu", Hint: "the log has more under this request_id"}
+	for i := range table {
+		if errors.Is(err, table[i].err) {
+			p = table[i].Problem
+			break
+		}
+	}
+	if ps, ok := errors.AsType[config.Problems](err); ok {
+		p = Problem{Status: http.StatusBadRequest, Code: "invalid", Detail: ps.Error(), Hint: "correct the body; keys and values are those of the configuration file"}
+	}
+	if r, ok := errors.AsType[*access.Refusal](err); ok {
+		p.Detail, p.Hint, p.RetryAfter = r.Reason, r.Hint, r.RetryAfter
+	}
+	if u, ok := errors.AsType[*credential.Unavailable](err); ok {
+		p.Detail, p.Errcode, p.IP, p.RetryAfter = u.Error(), u.Code, u.IP, max(u.RetryAfter, time.Second)
+		if e, known := errcode.Lookup(u.Code); known {
+			p.Hint = e.EN.Hint
+		}
+	}
+	return p
+}
+
+// write sends the problem.
+func (p Problem) write(w http.ResponseWriter, q access.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	switch p.Status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", `Bearer realm="hufu"`)
+	case http.StatusMethodNotAllowed:
+		h.Set("Allow", p.Allow)
+	}
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((p.RetryAfter+time.Second-1)/time.Second)))
+	}
+	title := http.StatusText(p.Status)
+	body, _ := json.Marshal(struct { // texts and numbers: always succeeds
+		Type    string `json:"type"`
+		Title   string `json:"title"`
+		Status  int    `json:"status"`
+		Code    string `json:"code"`
+		Detail  string `json:"detail"`
+		Hint    string `json:"hint,omitempty"`
+		Request string `json:"request_id"`
+		Errcode int    `json:"errcode,omitempty"`
+		IP      string `json:"ip,omitempty"`
+	}{"about:blank", title, p.Status, p.Code, p.Detail, p.Hint, q.String(), p.Errcode, p.IP})
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(append(body, '\n'))
+}
