@@ -57,20 +57,6 @@ func TestOpenSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 	}
 }
 
-func TestUnwritableFolderIsExplained(t *testing.T) {
-	t.Parallel()
-	if os.Getuid() == 0 {
-		t.Skip("root may write anywhere")
-	}
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o500); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Open(filepath.Join(dir, "hufu.db")); err == nil || !strings.Contains(err.Error(), "must be able to write") {
-		t.Errorf("Open: %v", err)
-	}
-}
-
 func TestFileIsForItsOwnerOnly(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "hufu.db")
