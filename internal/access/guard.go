@@ -210,9 +210,19 @@ func (g *Guard) forbid(c Caller, r record, needs config.Action) error {
 	r.Reason = "not on the allow list: " + string(needs)
 	g.deny(c, r)
 	return &Refusal{
-		Err: ErrForbidden, Reason: fmt.Sprintf("client %s may not %s", c.Client.Name, needs),
+		Err: ErrForbidden, Reason: fmt.Sprintf("client %s may not %s", c.Client.Name, inWords(needs)),
 		Hint: fmt.Sprintf("add %s to allow of this client", needs),
 	}
+}
+
+func inWords(a config.Action) string {
+	switch a {
+	case config.Token:
+		return "be given tokens"
+	case config.Ticket:
+		return "be given tickets"
+	}
+	return "manage Hufu"
 }
 
 func (g *Guard) phantom(c Caller, r record) error {

@@ -24,19 +24,19 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b 
 //	 "issued_at":"2026-11-22T08:00:00Z","expires_at":"2026-11-22T10:00:00Z","expires_in":7143,"max_age":60}
 //
 // Seconds are rounded down. A value that the store has not yet taken has no
-// generation. now is the time to count from.
-func writeCredential(w http.ResponseWriter, v credential.Credential, now time.Time) {
+// generation.
+func writeCredential(w http.ResponseWriter, v credential.Credential) {
 	h := w.Header()
 	h["Content-Type"] = jsonType
 	h["Etag"] = []string{`"` + v.Tag + `"`}
 	p := buffers.Get().(*[]byte)
-	b := appendCredential((*p)[:0], v, now)
+	b := appendCredential((*p)[:0], v)
 	_, _ = w.Write(b)
 	*p = b
 	buffers.Put(p)
 }
 
-func appendCredential(b []byte, v credential.Credential, now time.Time) []byte {
+func appendCredential(b []byte, v credential.Credential) []byte {
 	b = append(b, `{"app":`...)
 	b = appendString(b, string(v.App))
 	b = append(b, `,"kind":`...)
@@ -54,7 +54,7 @@ func appendCredential(b []byte, v credential.Credential, now time.Time) []byte {
 	b = append(b, `","expires_at":"`...)
 	b = v.ExpiresAt.UTC().Truncate(time.Second).AppendFormat(b, time.RFC3339)
 	b = append(b, `","expires_in":`...)
-	b = strconv.AppendInt(b, seconds(v.ExpiresAt.Sub(now)), 10)
+	b = strconv.AppendInt(b, seconds(v.Left), 10)
 	b = append(b, `,"max_age":`...)
 	b = strconv.AppendInt(b, seconds(v.MaxAge), 10)
 	return append(b, '}', '\n')

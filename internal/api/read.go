@@ -62,7 +62,7 @@ func (a *api) read(w http.ResponseWriter, r *http.Request, c access.Caller) erro
 		notModified(w, v)
 		return nil
 	}
-	writeCredential(w, v, c.Request.At)
+	writeCredential(w, v)
 	return nil
 }
 
@@ -86,7 +86,7 @@ func (a *api) wait(w http.ResponseWriter, r *http.Request, c access.Caller, key 
 	case matches(r.Header["If-None-Match"], v.Tag):
 		notModified(w, v)
 	default:
-		writeCredential(w, v, time.Now())
+		writeCredential(w, v)
 	}
 	return nil
 }

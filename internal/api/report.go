@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/hufu-project/hufu/internal/access"
 	"github.com/hufu-project/hufu/internal/credential"
@@ -38,7 +37,7 @@ func (a *api) report(w http.ResponseWriter, r *http.Request, c access.Caller) er
 	if err != nil {
 		return err
 	}
-	writeCredential(w, v, time.Now())
+	writeCredential(w, v)
 	return nil
 }
 
@@ -73,7 +72,7 @@ func (a *api) renew(w http.ResponseWriter, r *http.Request, c access.Caller) err
 	} else {
 		v.Value = credential.Secret{}
 	}
-	writeCredential(w, v, time.Now())
+	writeCredential(w, v)
 	return nil
 }
 

@@ -101,7 +101,8 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, q access.Request, s
 	b := append(make([]byte, 0, 512), `{"access_token":`...)
 	b = appendString(b, v.Value.Reveal())
 	b = append(b, `,"expires_in":`...)
-	b = strconv.AppendInt(b, seconds(v.Certain), 10)
+	// Never 0: there are caches that take it for "no end".
+	b = strconv.AppendInt(b, max(1, seconds(v.Certain)), 10)
 	writeWeChat(w, append(b, '}'))
 }
 

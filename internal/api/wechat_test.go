@@ -123,7 +123,7 @@ func TestSDKsAreRefusedInWeChatsWords(t *testing.T) {
 		},
 		{
 			"right", "POST", "/cgi-bin/stable_token", stable(shop, w.keys["caller"]), 48001,
-			"api unauthorized: client caller may not token; add token to allow of this client",
+			"api unauthorized: client caller may not be given tokens; add token to allow of this client",
 		},
 	} {
 		if test.method == "HEAD" {

@@ -38,6 +38,9 @@ type Credential struct {
 	Generation uint64
 	IssuedAt   time.Time
 	ExpiresAt  time.Time
+	// Left is how long the value is live, counted from now by this node's own
+	// clock; ExpiresAt is the store's.
+	Left time.Duration
 	// Certain is how long the value works for sure, counted from now.
 	Certain time.Duration
 	// MaxAge is how long a caller may keep the value before it asks again.

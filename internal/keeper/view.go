@@ -14,7 +14,7 @@ import (
 // never changed afterwards, read without a lock. Its moments are this node's
 // own, with the monotonic clock in them.
 type view struct {
-	cred    credential.Credential // Certain and MaxAge are filled in at each read
+	cred    credential.Credential // Left, Certain and MaxAge are filled in at each read
 	until   time.Time             // the value is live before this
 	certain time.Time             // and surely works before this
 	doubt   time.Time             // in doubt from here on; zero: not
@@ -26,6 +26,7 @@ func (v *view) live(now time.Time) bool { return v != nil && now.Before(v.until)
 // read is the credential as it is handed out now.
 func (v *view) read(t times, now time.Time, cutOff bool) credential.Credential {
 	c := v.cred
+	c.Left = max(0, v.until.Sub(now))
 	c.Certain = max(0, v.certain.Sub(now))
 	c.MaxAge = t.maxAge
 	if v.inDoubt(now) || cutOff {
