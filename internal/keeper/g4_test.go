@@ -142,6 +142,37 @@ func TestLateHolderCannotOverwrite(t *testing.T) {
 	}
 }
 
+// A process that comes back long after it died in the middle of an issue does
+// not serve the value that this issue ended, even if it cannot issue now.
+func TestAfterALongAbsenceADeadValueIsNotServed(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, worldOptions{source: "classic"})
+		var armed atomic.Bool
+		n := w.node(func(_ *Options, l *link) {
+			l.at = func(s string) bool { return s == "after issue" && armed.Load() }
+		})
+		c := w.get(n)
+		armed.Store(true)
+		for !n.link.dead.Load() {
+			time.Sleep(time.Second)
+		}
+		time.Sleep(10 * time.Minute)
+		if w.sim.Valid(testApp, c.Value.Reveal()) {
+			t.Fatal("the value should be dead by now")
+		}
+		clear := w.sim.Fail(wxsim.Fault{Path: "/cgi-bin/token", Mode: wxsim.Outage})
+		next := w.node(func(o *Options, _ *link) { o.Alone = true })
+		time.Sleep(time.Second)
+		if got, err := next.Get(t.Context(), testKey); err == nil && got.Value == c.Value {
+			t.Error("a dead value is served")
+		}
+		clear()
+		time.Sleep(15 * time.Second)
+		w.get(next)
+	})
+}
+
 // One lost answer is healed by one more issue, inside the overlap.
 func TestALostAnswerIsHealedInsideTheOverlap(t *testing.T) {
 	t.Parallel()

@@ -81,7 +81,26 @@ func (k *Keeper) step(ctx context.Context, e *entry) time.Time {
 	if at := clk.local(n.At); at.After(now) {
 		return at
 	}
+	if a, ok := rec.intent(); ok && n.Reason == heal && clk.store(now).Sub(a.At) > k.overlap && k.outlived(e) {
+		return time.Now() // plan anew: it is known to be dead
+	}
 	return k.attempt(e, p, app, n)
+}
+
+// outlived asks WeChat about a value that an unresolved attempt may have ended
+// more than an overlap ago, as after a restart: should the healing fail, a dead
+// value must not go on being served. It reports whether the value is dead.
+func (k *Keeper) outlived(e *entry) bool {
+	v := e.view.Load()
+	if !v.live(time.Now()) {
+		return false
+	}
+	p := k.ask(e, v, k.believe)
+	if p == nil {
+		return false
+	}
+	<-p.done
+	return p.verdict == proven
 }
 
 // attempt writes an attempt down, sends it once, and takes the outcome in.
@@ -209,7 +228,12 @@ func (k *Keeper) tell(e *entry, u *unsaved, res result, before *failure) {
 	e.mu.Lock()
 	rec := e.rec
 	e.mu.Unlock()
+	if p, _, ok := k.policyOf(e.key); ok && p.left(rec.Bucket, rec.Bucket.At) < 1 {
+		log.Warn("the budget of unscheduled issues is used up; the value in hand is served to its end", "one_more_in", p.every)
+	}
 	switch err := u.outcome.Err; {
+	case err == nil && res == repeated && u.plan.Line.Ends:
+		log.Warn("WeChat gave the old value again where it should make a new one", "generation", rec.Generation)
 	case err == nil:
 		log.Info("issued", "generation", rec.Generation, "expires", rec.Expires.UTC())
 		if odd := u.outcome.Issued.Odd; odd != "" {
