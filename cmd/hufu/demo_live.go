@@ -64,8 +64,12 @@ func (s *liveScreen) lines() []string {
 	now := time.Now()
 	for _, a := range s.apps {
 		for _, c := range a.Credentials {
-			lines = append(lines, fmt.Sprintf("%s %-7s  %s  %s %5s [%s] %s", a.App, c.Source, s.say("demo.token", c.Generation),
-				s.stateWords(c), ago(now, c.IssuedAt), bar(now, c), s.say("demo.next", until(now, c.NextAt))))
+			state := s.say("demo.age", ago(now, c.IssuedAt))
+			if c.State != "fresh" || c.InDoubt {
+				state = s.stateWords(c)
+			}
+			lines = append(lines, fmt.Sprintf("%s %-7s  %s  %s [%s] %s", a.App, c.Source, s.say("demo.token", c.Generation),
+				state, bar(now, c), s.say("demo.next", until(now, c.NextAt))))
 		}
 	}
 	lines = append(lines, "", s.totalWords(s.totals), "")

@@ -219,5 +219,6 @@ The configuration is in %s; the server follows it.`,
 	"demo.totals":      "%d calls, %d refused · %d reads from Hufu · %d issues by WeChat · %d violations",
 	"demo.next":        "next in %s",
 	"demo.token":       "token %d",
+	"demo.age":         "age %5s",
 	"demo.end":         "The demo has ended; nothing is left behind. %s",
 }

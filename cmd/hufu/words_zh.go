@@ -214,5 +214,6 @@ HUFU_LOG 是日志的最低级别：debug、info、warn、error。`,
 	"demo.totals":      "调用微信 %d 次，被拒 %d · 从虎符读取 %d · 微信签发 %d · 违规 %d",
 	"demo.next":        "%s 后续期",
 	"demo.token":       "令牌 %d",
+	"demo.age":         "已用 %5s",
 	"demo.end":         "演示结束，没有留下任何东西。%s",
 }
