@@ -15,6 +15,11 @@ type answer struct {
 	token   *token // in the answer
 	issued  bool   // and new
 	expires time.Time
+
+	code      string // given to a browser
+	userToken string // in the answer
+
+	page *page // in place of fields, where a browser is meant
 }
 
 type field struct {
@@ -36,6 +41,7 @@ type reply struct {
 	fate        fate
 	status      int
 	contentType string
+	header      http.Header // besides those named here
 	encoding    string
 	date        time.Time
 	body        []byte
@@ -46,6 +52,9 @@ type reply struct {
 
 // render turns an answer into bytes, with the quirks of the wire.
 func (s *Sim) render(c *call, a answer) *reply {
+	if a.page != nil {
+		return &reply{status: a.page.status, contentType: "text/html; charset=utf-8", header: a.page.header, date: s.Now(), body: a.page.body}
+	}
 	fields := a.fields
 	if s.has(ExtraFields) && s.dice.one(rateExtraField) {
 		fields = append(fields[:len(fields):len(fields)], field{"_ext_info", map[string]any{"seq": s.dice.below(1000)}})
@@ -54,9 +63,13 @@ func (s *Sim) render(c *call, a answer) *reply {
 		fields = append([]field(nil), fields...)
 		s.dice.shuffle(len(fields), func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
 	}
-	p := &reply{status: http.StatusOK, contentType: "application/json; encoding=utf-8", date: s.Now(), body: encode(fields)}
+	usual, other := "application/json; encoding=utf-8", "text/plain"
+	if c.route != nil && c.route.sns {
+		usual, other = other, usual
+	}
+	p := &reply{status: http.StatusOK, contentType: usual, date: s.Now(), body: encode(fields)}
 	if s.has(ContentTypes) && s.dice.one(rateTextPlain) {
-		p.contentType = "text/plain"
+		p.contentType = other
 	}
 	return p
 }

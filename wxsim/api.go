@@ -16,28 +16,34 @@ import (
 type route struct {
 	path   string
 	method string // the only one, or "" for any
-	keyed  bool   // needs an access_token in the query
+	keyed  bool   // needs the app's access_token in the query
+	sns    bool   // speaks the dialect of /sns: text/plain, and a comma before the request id
+	usered bool   // needs a user's access_token in the query
+	pages  bool   // is for browsers, on a host of its own
 	daily  int    // documented calls a day; 0 where none is published
 	serve  func(*Sim, *call) answer
 }
 
 // call is one request on its way.
 type call struct {
-	arrived time.Time // on the platform's clock
-	rid     string
-	host    string
-	method  string
-	path    string
-	ip      netip.Addr
-	header  http.Header
-	query   url.Values
-	body    []byte
-	json    map[string]json.RawMessage // nil if the body is no JSON object
+	arrived  time.Time // on the platform's clock
+	rid      string
+	host     string
+	method   string
+	path     string
+	ip       netip.Addr
+	header   http.Header
+	query    url.Values
+	rawQuery string // where the order of it counts
+	body     []byte
+	json     map[string]json.RawMessage // nil if the body is no JSON object
 
 	route *route
 	app   *app   // named by appid, or by the token; nil if unknown
 	appid string // as the caller wrote it, or the token's
-	token *token // the access_token, if it is or was one
+	token *token // the access_token, if it is or was an app's
+	grant *grant // the same, if it is or was a user's; as it was when the call came
+	user  string // who this is about, once that is known
 	ask   *ask   // set on the two paths that issue tokens
 	fault *Fault // what to do badly
 }
@@ -48,14 +54,15 @@ const maxBody = 1 << 20
 func (s *Sim) open(r *http.Request) *call {
 	now := s.Now()
 	c := &call{
-		arrived: now,
-		rid:     s.newRID(now),
-		host:    r.Host,
-		method:  r.Method,
-		path:    r.URL.Path,
-		ip:      remoteIP(r),
-		header:  r.Header,
-		query:   r.URL.Query(),
+		arrived:  now,
+		rid:      s.newRID(now),
+		host:     r.Host,
+		method:   r.Method,
+		path:     r.URL.Path,
+		ip:       remoteIP(r),
+		header:   r.Header,
+		query:    r.URL.Query(),
+		rawQuery: r.URL.RawQuery,
 	}
 	if c.host == "" {
 		c.host = r.URL.Host
@@ -67,7 +74,9 @@ func (s *Sim) open(r *http.Request) *call {
 	if len(c.body) > 0 && json.Unmarshal(c.body, &c.json) != nil {
 		c.json = nil
 	}
-	c.route = s.routes[c.path]
+	if r := s.routes[c.path]; r != nil && r.at(c.host) {
+		c.route = r
+	}
 	c.appid = c.query.Get("appid")
 	if id, ok := c.text("appid"); ok && c.appid == "" {
 		c.appid = id
@@ -75,6 +84,15 @@ func (s *Sim) open(r *http.Request) *call {
 	c.token = s.token(c.query.Get("access_token"))
 	if c.token != nil && (c.appid == "" || c.route == nil || c.route.keyed) {
 		c.appid = c.token.app.id
+	}
+	if c.token == nil && c.query.Has("access_token") {
+		c.grant = s.people.grantOf(c.query.Get("access_token"))
+	}
+	if c.grant != nil {
+		c.user = c.grant.user
+		if c.appid == "" || c.route != nil && c.route.usered {
+			c.appid = c.grant.app.id
+		}
 	}
 	c.app = s.app(c.appid)
 	c.ask = newAsk(c)
@@ -156,13 +174,17 @@ func (s *Sim) serve(c *call) answer {
 	case r.method == http.MethodGet && c.method != http.MethodGet:
 		return s.refuse(c, 43001)
 	}
-	if !r.keyed {
+	if !r.keyed && !r.usered {
 		return r.serve(s, c)
 	}
 	if c.query.Get("access_token") == "" {
 		return s.refuse(c, 41001)
 	}
-	if code := s.checkToken(c); code != 0 {
+	check := s.checkToken
+	if r.usered {
+		check = s.checkUserToken
+	}
+	if code := check(c); code != 0 {
 		return s.refuse(c, code)
 	}
 	return r.serve(s, c)
@@ -234,8 +256,20 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.write(w, r)
 }
 
-// wechatHosts are the names that the API answers to.
+// pagesHost is where browsers are sent.
+const pagesHost = "open.weixin.qq.com"
+
+// wechatHosts are the names that the API answers to, and the one of the pages.
 // Page Basic_Information/Interface_field_description of developers.weixin.qq.com.
 func wechatHosts() []string {
-	return strings.Fields("api.weixin.qq.com api2.weixin.qq.com sh.api.weixin.qq.com sz.api.weixin.qq.com hk.api.weixin.qq.com")
+	return strings.Fields("api.weixin.qq.com api2.weixin.qq.com sh.api.weixin.qq.com sz.api.weixin.qq.com hk.api.weixin.qq.com " + pagesHost)
+}
+
+// at reports whether a route is to be found on a host. Under a name of its own the simulator has
+// everything in one place.
+func (r *route) at(host string) bool {
+	if host == pagesHost {
+		return r.pages
+	}
+	return !r.pages || !strings.HasSuffix(host, "api.weixin.qq.com") && host != "api2.weixin.qq.com"
 }

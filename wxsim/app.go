@@ -1,6 +1,8 @@
 package wxsim
 
 import (
+	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -42,6 +44,20 @@ func newApp(cfg App) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkCallbackDomains(cfg.CallbackDomains); err != nil {
+		return nil, err
+	}
+	cfg.Type = cmp.Or(cfg.Type, ServiceAccount)
+	switch cfg.Type {
+	case ServiceAccount, Subscription, Website, MiniProgram:
+	default:
+		return nil, fmt.Errorf("no such type %q: service, subscription, website or mini_program", cfg.Type)
+	}
+	switch cfg.Denial {
+	case "", DenialState, DenialCode, DenialSilent:
+	default:
+		return nil, fmt.Errorf("no such denial %q: state, authdeny or none", cfg.Denial)
+	}
 	if cfg.DailyQuota == 0 {
 		cfg.DailyQuota = 2000
 		if cfg.Sandbox {
@@ -50,6 +66,7 @@ func newApp(cfg App) (*app, error) {
 	}
 	cfg.AllowIPs = slices.Clone(cfg.AllowIPs)
 	cfg.Followers = slices.Clone(cfg.Followers)
+	cfg.CallbackDomains = slices.Clone(cfg.CallbackDomains)
 	return &app{id: cfg.ID, cfg: cfg, allow: allow, confirm: cfg.ConfirmIPs}, nil
 }
 
@@ -68,6 +85,7 @@ type usage struct {
 	forced  int
 	month   int
 	cleared int
+	domains int // changes of the callback domains
 
 	minute      int64
 	minuteAsked [2]int
@@ -86,7 +104,7 @@ func midnight(now time.Time) time.Time {
 func (u *usage) roll(now time.Time) {
 	y, m, d := now.In(beijing).Date()
 	if month := y*12 + int(m); month != u.month {
-		u.month, u.cleared = month, 0
+		u.month, u.cleared, u.domains = month, 0, 0
 	}
 	if day := (y*12+int(m))*31 + d; day != u.day {
 		u.day = day

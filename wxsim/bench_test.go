@@ -3,6 +3,7 @@ package wxsim
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -58,5 +59,35 @@ func BenchmarkAddApp(b *testing.B) {
 			b.Fatal(err)
 		}
 		i++
+	}
+}
+
+// BenchmarkLogin is one silent authorization and the exchange of its code.
+func BenchmarkLogin(b *testing.B) {
+	s := New(Options{Quirks: NoQuirks})
+	if err := s.AddApp(App{ID: appID, Secret: secret, CallbackDomains: []string{site}}); err != nil {
+		b.Fatal(err)
+	}
+	phone := &Browser{Sim: s, User: "xiaoming"}
+	tr := s.Transport()
+	b.ReportAllocs()
+	for b.Loop() {
+		list, err := phone.Authorize(b.Context(), authorizeURL(scopeBase))
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, query, _ := strings.Cut(list[0], "?")
+		r, err := http.NewRequest("GET", host+pathExchange+"?appid="+appID+"&secret="+secret+"&grant_type=authorization_code&"+query, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		resp, err := tr.RoundTrip(r)
+		if err != nil || resp.StatusCode != 200 {
+			b.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	if s.Logins(appID) == 0 {
+		b.Fatal("no login")
 	}
 }

@@ -1,5 +1,5 @@
 // Package wxsim is a WeChat platform for tests and laptops: the part of it that issues and accepts
-// access tokens.
+// access tokens, and the part that tells a site who its user is.
 //
 // Its goals, in this order:
 //
@@ -21,10 +21,25 @@
 // day passes in a moment. Outside, Options.Speed makes time run. Serve listens on two ports, one
 // for the API and one for Management.
 //
+// # Web authorization
+//
+// The pages of open.weixin.qq.com are real pages, good on a phone: a person chooses who to be and
+// says yes or no. Nothing on them leads to an absolute path, so they may stand below any. The id
+// of their body says what they are: users, consent, scan, denied, twice or error. In one process a Browser
+// plays the person:
+//
+//	sim.AddApp(wxsim.App{ID: …, Secret: …, CallbackDomains: []string{"site.example"}})
+//	phone := wxsim.Browser{Sim: sim, User: "xiaoming"}
+//	callbacks, err := phone.Authorize(ctx, "https://open.weixin.qq.com/connect/oauth2/authorize?appid=…#wechat_redirect")
+//
+// Three users are there from the start. A user's openid is the same in every run: see OpenID. A
+// user's token is of no use on /cgi-bin, an app's is of none on /sns, and the judge minds both.
+// Reasons that WeChat shows without a number count as negative errcodes in History.
+//
 // # Times
 //
 // All times of the platform follow Options.Life: with L the life of a token, the overlap is L/24
-// (5 min of 2 h), forced refreshes are L/240 apart (30 s), a minute of its limits is L/120. Days,
+// (5 min of 2 h) and so is the life of a code, forced refreshes are L/240 apart (30 s), a minute of its limits is L/120. Days,
 // months and the ten minutes of the console do not shrink with L, but pass Speed times as fast.
 // An expires_in is in seconds of the caller.
 //
@@ -47,6 +62,14 @@
 //	CheckEveryIP     off         the IP list holds for every call, not only those with a secret
 //	NewIPCode        off         61004 in place of 40164, half of the time
 //	MixedTokenCodes  off         40001, 40014 and 42001 for any bad token
+//	StrictOrder      on          parameters of an authorize address count in the documented order only
+//	StrictState      on          a state is 1-128 letters and digits; 10013 without one
+//	DoubleFetch      on          one callback in 4 is fetched twice by WeChat's browser
+//	MixedDenials     on          a user's no comes back in any of three forms
+//	OldScopes        on          a comma behind the scope, in one answer of 4
+//	WeChatOnly       off         the pages of authorize are for WeChat's own browser only
+//	NewRefreshTokens off         every second refresh replaces the refresh_token
+//	MixedCodeErrors  off         40029, 40163 and 42003 for any used or old code
 //
 // To turn one off: Options{Quirks: wxsim.DefaultQuirks &^ wxsim.Busy}. All: wxsim.NoQuirks.
 //
@@ -57,6 +80,6 @@
 //
 // # Growing
 //
-// A subject (tickets, web authorization …) is one file with a function that returns its routes; New
+// A subject (tickets, the component platform …) is one file with a function that returns its routes; New
 // lists these functions. State of an app stands in app, what people do in acts.go.
 package wxsim

@@ -97,7 +97,7 @@ func (f *Fault) check() error {
 		return fmt.Errorf("wxsim: fault: %v", f.Mode)
 	case f.Probability < 0 || f.Probability > 1 || f.Count < 0 || f.Delay < 0:
 		return fmt.Errorf("wxsim: fault %v: negative, or a probability above 1", f.Mode)
-	case f.Mode == Errcode && refusals[f.Errcode].text == "":
+	case f.Mode == Errcode && refusals[f.Errcode].text == "" && pageErrors[f.Errcode] == "":
 		return fmt.Errorf("wxsim: fault: errcode %d is not one that the simulator knows; use mode body", f.Errcode)
 	}
 	return nil
@@ -198,7 +198,7 @@ func (fs *faults) match(s *Sim, c *call) *Fault {
 func (s *Sim) spoil(c *call, f *Fault, a answer) *reply {
 	p := s.render(c, a)
 	say := func(status int, contentType, body string) {
-		p.status, p.contentType, p.body = status, contentType, []byte(body)
+		p.status, p.contentType, p.header, p.body = status, contentType, nil, []byte(body)
 	}
 	switch f.Mode {
 	case Outage, Reset, LostAnswer:
@@ -220,16 +220,16 @@ func (s *Sim) spoil(c *call, f *Fault, a answer) *reply {
 	case Truncated:
 		p.cut = true
 	case Garbage:
-		p.body = garbage(f.use, p.body, f.handles())
+		p.status, p.header, p.body = http.StatusOK, nil, garbage(f.use, p.body, f.handles())
 	case GzipBomb:
-		p.encoding, p.body = "gzip", bomb()
+		p.status, p.header, p.encoding, p.body = http.StatusOK, nil, "gzip", bomb()
 	case SystemBusy:
 		p = s.render(c, s.refuse(c, -1))
 	case Errcode:
 		p = s.render(c, s.refuse(c, f.Errcode))
 	case OddExpiresIn, WrongTypes, ExtraToken:
-		if a.token != nil && a.errcode == 0 {
-			a.fields = oddFields(f, a.fields)
+		if len(a.fields) > 1 && a.fields[0].name == "access_token" {
+			a.fields = append(oddFields(f, a.fields[:2]), a.fields[2:]...)
 			p = s.render(c, a)
 		}
 	case Body:

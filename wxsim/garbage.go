@@ -43,7 +43,7 @@ func oddFields(f *Fault, fields []field) []field {
 // garbage is what proxies, captive portals and bugs answer. The forms that are cut out of the good
 // answer need one.
 func garbage(use int, good []byte, handled bool) []byte {
-	if !handled {
+	if !handled || len(good) < 3 {
 		good = []byte(`{"access_token":"1_` + strings.Repeat("y", 128) + `AAAAAA","expires_in":7200}`)
 	}
 	forms := [][]byte{

@@ -1,6 +1,7 @@
 package wxsim
 
 import (
+	"cmp"
 	"maps"
 	"sync"
 	"time"
@@ -27,6 +28,10 @@ type Request struct {
 	Token           string `json:"token_hash,omitempty"`
 	TokenLine       string `json:"token_line,omitempty"`
 	TokenGeneration int    `json:"token_generation,omitempty"`
+
+	// Of web authorization: whom it was about, and the code that was brought or given out.
+	User string `json:"user,omitempty"`
+	Code string `json:"code_hash,omitempty"`
 }
 
 // history is a ring of the last requests and counters of all.
@@ -109,6 +114,7 @@ func (s *Sim) record(c *call, a answer, said said) Request {
 	if c.ask != nil {
 		r.Line, r.Force = c.ask.line.String(), c.ask.force
 	}
+	r.User, r.Code = c.user, shortHash(cmp.Or(a.code, c.exchanged()))
 	t := c.token
 	if a.token != nil {
 		t = a.token
@@ -117,6 +123,9 @@ func (s *Sim) record(c *call, a answer, said said) Request {
 		r.Token, r.TokenLine, r.TokenGeneration = t.hash, t.line.String(), t.generation
 	} else if v := c.query.Get("access_token"); v != "" {
 		r.Token = shortHash(v)
+	}
+	if a.userToken != "" {
+		r.Token = shortHash(a.userToken)
 	}
 	return r
 }

@@ -45,10 +45,21 @@ const (
 	IgnoredRefusal Rule = "ignored-refusal"
 	// ForcedTooSoon: two force_refresh within 30 s.
 	ForcedTooSoon Rule = "forced-too-soon"
-	// SecretInURL: an AppSecret in a query where the body would do, or in a Referer.
+	// SecretInURL: an AppSecret in a query where the body would do, or none is needed, in a browser,
+	// or in a Referer.
 	SecretInURL Rule = "secret-in-url"
 	// TokenMisplaced: an access_token in a header or a body, where WeChat does not look.
 	TokenMisplaced Rule = "token-misplaced"
+	// WrongToken: an app's access_token where a user's is meant, or the other way round.
+	WrongToken Rule = "wrong-token"
+	// CodeTwice: a code was exchanged again, whatever came of the first time. Whoever lost the answer
+	// has lost the code.
+	CodeTwice Rule = "code-twice"
+	// CodeTooLate: a code was exchanged after its five minutes.
+	CodeTooLate Rule = "code-too-late"
+	// NoWechatRedirect: a browser was sent to a page of WeChat's without #wechat_redirect. Only a
+	// Browser can tell.
+	NoWechatRedirect Rule = "no-wechat-redirect"
 	// ForeignHost: a request for a host that is not WeChat's, nor a loopback or private address.
 	ForeignHost Rule = "foreign-host"
 )
@@ -114,6 +125,7 @@ func (j *judge) find(c *call, rule Rule, format string, args ...any) {
 // arrived looks at a request before it is handled.
 func (j *judge) arrived(s *Sim, c *call) {
 	j.places(s, c)
+	j.exchange(s, c)
 	if c.ask == nil || c.app == nil {
 		return
 	}
@@ -174,7 +186,7 @@ func patience(d time.Duration) time.Duration { return d - d/20 }
 
 // answered learns what the caller knows now.
 func (j *judge) answered(s *Sim, c *call, a answer, said said) {
-	if t := c.token; t != nil && tokenCode(said.errcode) {
+	if t := c.token; t != nil && tokenCode(said.errcode) && !(c.route != nil && c.route.usered) {
 		t.app.mu.Lock()
 		if k := &t.app.caller[t.line]; k.hand == t {
 			k.dead = true
@@ -234,13 +246,23 @@ func (j *judge) places(s *Sim, c *call) {
 	if c.query.Get("secret") != "" && c.path == pathStable {
 		j.find(c, SecretInURL, "secret in the query of %s, which takes it in the body", c.path)
 	}
+	if r := c.route; c.query.Get("secret") != "" && r != nil && (r.pages || r.sns && !exchanges(c.path)) {
+		j.find(c, SecretInURL, "secret in the query of %s, which needs none", c.path)
+	}
+	switch r := c.route; {
+	case r == nil:
+	case r.usered && c.token != nil:
+		j.find(c, WrongToken, "the app's access_token on %s, which takes a user's", c.path)
+	case r.keyed && c.grant != nil:
+		j.find(c, WrongToken, "a user's access_token on %s, which takes the app's", c.path)
+	}
 	if c.query.Get("appsecret") != "" {
 		j.find(c, SecretInURL, "appsecret in the query of %s, which takes it in the body", clip(c.path))
 	}
 	if ref := c.header.Get("Referer"); strings.Contains(ref, "secret=") {
 		j.find(c, SecretInURL, "an AppSecret in the Referer header: a redirect was followed")
 	}
-	if c.route != nil && c.route.keyed && c.query.Get("access_token") == "" {
+	if c.route != nil && (c.route.keyed || c.route.usered) && c.query.Get("access_token") == "" {
 		_, body := c.json["access_token"]
 		switch {
 		case body:
@@ -251,6 +273,22 @@ func (j *judge) places(s *Sim, c *call) {
 	}
 	if !s.known(c.host) {
 		j.find(c, ForeignHost, "a request for the host %q", clip(c.host))
+	}
+}
+
+// exchange looks at a request that brings a code.
+func (j *judge) exchange(s *Sim, c *call) {
+	value := c.exchanged()
+	if value == "" {
+		return
+	}
+	n, late, user := s.people.tried(value, c.arrived)
+	c.user = user
+	if n > 1 {
+		j.find(c, CodeTwice, "the code %s was exchanged for the %dth time", shortHash(value), n)
+	}
+	if n > 0 && late >= 0 {
+		j.find(c, CodeTooLate, "the code %s was exchanged %v after its end", shortHash(value), late)
 	}
 }
 

@@ -142,14 +142,18 @@ func (s *Sim) newValue(l Line, now time.Time) string {
 	default:
 		n = 136
 	}
-	month := 91 + (now.Year()-2025)*12 + int(now.Month()) - 4
-	b := strconv.AppendInt(make([]byte, 0, n), int64(max(month, 1)), 10)
+	b := strconv.AppendInt(make([]byte, 0, n), tokenMonth(now), 10)
 	b = append(b, '_')
 	head := len(b)
 	b = b[:n]
 	s.dice.letters(b[head:n-6], urlLetters)
 	s.dice.letters(b[n-6:], upperLetters)
 	return string(b)
+}
+
+// tokenMonth is the number at the beginning of a token.
+func tokenMonth(now time.Time) int64 {
+	return max(1, int64(91+(now.Year()-2025)*12+int(now.Month())-4))
 }
 
 // shortHash names a secret string without showing it.

@@ -19,23 +19,28 @@ type order struct {
 	IPs     []string `json:"ips"`
 	Errcode int      `json:"errcode"`
 	On      bool     `json:"on"`
+	User    string   `json:"user"`
+	Hosts   []string `json:"hosts"`
 }
 
 // acts are the acts of acts.go by their path.
 var acts = map[string]func(*Sim, string, order) error{
-	"reset-secret":    func(s *Sim, app string, o order) error { return s.ResetSecret(app, o.Secret) },
-	"freeze":          func(s *Sim, app string, _ order) error { return s.Freeze(app) },
-	"unfreeze":        func(s *Sim, app string, _ order) error { return s.Unfreeze(app) },
-	"allow-ips":       func(s *Sim, app string, o order) error { return s.AllowIPs(app, o.IPs...) },
-	"require-confirm": func(s *Sim, app string, o order) error { return s.RequireConfirm(app, o.On) },
-	"confirm-ip":      func(s *Sim, app string, o order) error { return s.ConfirmIP(app, o.IP) },
-	"deny-ip":         func(s *Sim, app string, o order) error { return s.DenyIP(app, o.IP) },
-	"punish":          func(s *Sim, app string, o order) error { return s.Punish(app, o.Errcode) },
-	"outsider":        func(s *Sim, app string, _ order) error { return s.Outsider(app) },
-	"outsider-force":  func(s *Sim, app string, _ order) error { return s.OutsiderForce(app) },
-	"revoke":          func(s *Sim, app string, _ order) error { return s.Revoke(app) },
-	"expire":          func(s *Sim, app string, _ order) error { return s.Expire(app) },
-	"excuse":          func(s *Sim, app string, _ order) error { return s.Excuse(app) },
+	"reset-secret":     func(s *Sim, app string, o order) error { return s.ResetSecret(app, o.Secret) },
+	"freeze":           func(s *Sim, app string, _ order) error { return s.Freeze(app) },
+	"unfreeze":         func(s *Sim, app string, _ order) error { return s.Unfreeze(app) },
+	"allow-ips":        func(s *Sim, app string, o order) error { return s.AllowIPs(app, o.IPs...) },
+	"require-confirm":  func(s *Sim, app string, o order) error { return s.RequireConfirm(app, o.On) },
+	"confirm-ip":       func(s *Sim, app string, o order) error { return s.ConfirmIP(app, o.IP) },
+	"deny-ip":          func(s *Sim, app string, o order) error { return s.DenyIP(app, o.IP) },
+	"punish":           func(s *Sim, app string, o order) error { return s.Punish(app, o.Errcode) },
+	"outsider":         func(s *Sim, app string, _ order) error { return s.Outsider(app) },
+	"outsider-force":   func(s *Sim, app string, _ order) error { return s.OutsiderForce(app) },
+	"revoke":           func(s *Sim, app string, _ order) error { return s.Revoke(app) },
+	"expire":           func(s *Sim, app string, _ order) error { return s.Expire(app) },
+	"follow":           func(s *Sim, app string, o order) error { return s.Follow(app, o.User, o.On) },
+	"expire-user":      func(s *Sim, app string, o order) error { return s.ExpireUser(app, o.User) },
+	"callback-domains": func(s *Sim, app string, o order) error { return s.CallbackDomains(app, o.Hosts...) },
+	"excuse":           func(s *Sim, app string, _ order) error { return s.Excuse(app) },
 }
 
 // Management is the interface for people and tests in other processes: what happened, what is, and
@@ -54,15 +59,10 @@ func (s *Sim) Management() http.Handler {
 	get("/counts", func(*http.Request) any { return s.Counts() })
 	get("/violations", func(*http.Request) any { return list(s.Violations()) })
 	get("/apps", func(*http.Request) any { return list(s.Apps()) })
-	get("/tokens", func(r *http.Request) any {
-		var all []TokenInfo
-		for _, a := range s.Apps() {
-			if want := r.FormValue("appid"); want == "" || want == a.ID {
-				all = append(all, s.Tokens(a.ID)...)
-			}
-		}
-		return list(all)
-	})
+	perApp(get, s, "/tokens", s.Tokens)
+	perApp(get, s, "/codes", s.Codes)
+	perApp(get, s, "/user-tokens", s.UserTokens)
+	get("/users", func(*http.Request) any { return s.Users() })
 	get("/faults", func(*http.Request) any { return s.Faults() })
 
 	mux.HandleFunc("DELETE /faults", func(w http.ResponseWriter, _ *http.Request) {
@@ -82,6 +82,7 @@ func (s *Sim) Management() http.Handler {
 		}
 		conclude(w, s.AddApp(a))
 	})
+	s.managePeople(mux)
 	mux.HandleFunc("POST /apps/{appid}/{act}", func(w http.ResponseWriter, r *http.Request) {
 		act := acts[r.PathValue("act")]
 		if act == nil {
@@ -96,6 +97,19 @@ func (s *Sim) Management() http.Handler {
 		conclude(w, act(s, r.PathValue("appid"), o))
 	})
 	return http.NewCrossOriginProtection().Handler(mux)
+}
+
+// perApp serves a list of the oracle, of one app or of all.
+func perApp[T any](get func(string, func(*http.Request) any), s *Sim, path string, of func(string) []T) {
+	get(path, func(r *http.Request) any {
+		all := []T{}
+		for _, a := range s.Apps() {
+			if want := r.FormValue("appid"); want == "" || want == a.ID {
+				all = append(all, of(a.ID)...)
+			}
+		}
+		return all
+	})
 }
 
 // manageFault takes a Fault with its delay as a text such as "2s".
@@ -115,6 +129,35 @@ func (s *Sim) manageFault(w http.ResponseWriter, r *http.Request) {
 		s.Fail(in.Fault)
 	}
 	conclude(w, err)
+}
+
+// managePeople is what concerns users rather than one app.
+func (s *Sim) managePeople(mux *http.ServeMux) {
+	mux.HandleFunc("POST /users", func(w http.ResponseWriter, r *http.Request) {
+		var u User
+		err := read(w, r, &u)
+		if err == nil {
+			err = s.AddUser(u)
+		}
+		conclude(w, err)
+	})
+	mux.HandleFunc("POST /users/{user}/change-password", func(w http.ResponseWriter, r *http.Request) {
+		conclude(w, s.ChangePassword(r.PathValue("user")))
+	})
+	mux.HandleFunc("POST /apps/{appid}/code", func(w http.ResponseWriter, r *http.Request) {
+		var in struct{ User, Scope string }
+		err := read(w, r, &in)
+		if err != nil {
+			conclude(w, err)
+			return
+		}
+		code, err := s.Code(r.PathValue("appid"), in.User, in.Scope)
+		if err != nil {
+			conclude(w, err)
+			return
+		}
+		say(w, http.StatusOK, map[string]string{"code": code})
+	})
 }
 
 // pick is the history, or the part that ?appid=, ?path= and ?limit= ask for.
@@ -156,6 +199,8 @@ func (s *Sim) Apps() []App {
 func (s *Sim) help() any {
 	paths := []string{
 		"GET /now", "GET /history?appid=&path=&limit=", "GET /counts", "GET /violations", "GET /apps", "GET /tokens?appid=", "GET /faults",
+		"GET /users", "GET /codes?appid=", "GET /user-tokens?appid=",
+		"POST /users", "POST /users/{user}/change-password", "POST /apps/{appid}/code",
 		"POST /apps", "POST /faults", "DELETE /faults", "DELETE /violations",
 	}
 	for _, name := range slices.Sorted(maps.Keys(acts)) {

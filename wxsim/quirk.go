@@ -37,7 +37,8 @@ const (
 	ShortLives
 
 	// Busy answers one request for a token in a hundred with -1, which is documented as "busy, try
-	// again", half of them after a token was issued: nothing promises that busy means undone.
+	// again", half of them after a token was issued, or a code was used up: nothing promises that
+	// busy means undone.
 	Busy
 
 	// SlowAnswers lets one answer in fifty take up to 1.5 s (of the caller; less where lives are
@@ -65,13 +66,46 @@ const (
 	// which case is not documented, and callers must treat them as one. Not among the defaults.
 	MixedTokenCodes
 
+	// StrictOrder refuses an authorize address whose parameters are not in the documented order, or
+	// are there twice: an older page says that the link is matched as text, and the FAQ blames the
+	// order for "Scope 参数错误".
+	StrictOrder
+
+	// StrictState refuses a state that is missing (10013) or has more than 128 bytes or other
+	// characters than letters and digits, as documented. Off: any state comes back as it was.
+	StrictState
+
+	// WeChatOnly shows nothing but 请在微信客户端打开链接 to a browser that is not WeChat's own.
+	// Not among the defaults, so that people can try with any.
+	WeChatOnly
+
+	// DoubleFetch lets WeChat's browser fetch one callback in four twice, as many have seen on
+	// Android: the second exchange of the same code is 40163.
+	DoubleFetch
+
+	// MixedDenials lets a user's no come back in any of the three forms that are documented or have
+	// been seen, unless App.Denial says which. Off: with the state alone.
+	MixedDenials
+
+	// OldScopes puts a comma behind the scope of some answers, as old samples have it.
+	OldScopes
+
+	// NewRefreshTokens gives another refresh_token with every second refresh, and ends the old one:
+	// no documentation says that it stays. Not among the defaults.
+	NewRefreshTokens
+
+	// MixedCodeErrors answers a used or an old code with any of 40029, 40163 and 42003: which one
+	// belongs to which case is not documented. Not among the defaults.
+	MixedCodeErrors
+
 	// NoQuirks turns everything off: a platform at its dullest. It is a bit of its own, so that
 	// the zero value can mean the defaults; it has no effect beside others.
 	NoQuirks Quirk = 1 << 31
 
 	// DefaultQuirks is what a Sim does unless told otherwise.
 	DefaultQuirks = RandomRID | ExtraFields | KeyOrder | ContentTypes | OldTexts | LateTokens |
-		ShortLives | Busy | SlowAnswers | SlowConsole
+		ShortLives | Busy | SlowAnswers | SlowConsole | StrictOrder | StrictState | DoubleFetch |
+		MixedDenials | OldScopes
 )
 
 // The rates of the quirks that do not happen always: one in so many.
@@ -83,6 +117,8 @@ const (
 	rateShortLife  = 4
 	rateBusy       = 100
 	rateSlow       = 50
+	rateTwice      = 4
+	rateOldScope   = 4
 )
 
 // dice is the one source of chance. A lock guards it, as requests come at once.

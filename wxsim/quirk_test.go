@@ -13,6 +13,8 @@ var quirks = map[string]Quirk{
 	"RandomRID": RandomRID, "ExtraFields": ExtraFields, "KeyOrder": KeyOrder, "ContentTypes": ContentTypes, "OldTexts": OldTexts,
 	"LateTokens": LateTokens, "ShortLives": ShortLives, "Busy": Busy, "SlowAnswers": SlowAnswers, "SlowConsole": SlowConsole,
 	"ThreeTokens": ThreeTokens, "CheckEveryIP": CheckEveryIP, "NewIPCode": NewIPCode, "MixedTokenCodes": MixedTokenCodes,
+	"StrictOrder": StrictOrder, "StrictState": StrictState, "DoubleFetch": DoubleFetch, "MixedDenials": MixedDenials, "OldScopes": OldScopes,
+	"WeChatOnly": WeChatOnly, "NewRefreshTokens": NewRefreshTokens, "MixedCodeErrors": MixedCodeErrors,
 }
 
 func TestEveryQuirkIsInTheTable(t *testing.T) {

@@ -28,6 +28,28 @@ func TestManyCallersAtOnce(t *testing.T) {
 		func() { must(t, k.Outsider(appID)); must(t, k.Revoke(appID)); must(t, k.Expire(appID)) },
 		func() { must(t, k.Freeze(appID)); must(t, k.Unfreeze(appID)); must(t, k.AllowIPs(appID)) },
 		func() { k.Fail(Fault{Mode: Empty, Count: 1})() },
+		func() {
+			code := k.code(appID, scopeUserinfo)
+			l := k.exchange(appID, secret, code)
+			k.userinfo(l)
+			k.refresh(appID, l.Refresh)
+			k.Exchanges(code)
+			k.Codes(appID)
+			k.UserTokens(appID)
+			k.Logins(appID)
+			k.Users()
+		},
+		func() {
+			if list, err := k.phone().Authorize(t.Context(), authorizeURL(scopeUserinfo)); err == nil {
+				k.exchange(appID, secret, list[0])
+			}
+		},
+		func() {
+			must(t, k.Follow(appID, "xiaoming", true))
+			must(t, k.ExpireUser(appID, "xiaoming"))
+			must(t, k.ChangePassword("xiaoming"))
+		},
+		func() { k.CallbackDomains(appID, site) }, // five times a month
 	}
 	var wg sync.WaitGroup
 	for _, f := range do {

@@ -19,14 +19,24 @@ var refusals = map[int]refusal{
 	40003: {"invalid openid", nil},
 	40013: {"invalid appid", nil},
 	40014: {"invalid access_token", nil},
+	40029: {"invalid code", nil},
+	40030: {"invalid refresh_token", nil},
 	40066: {"invalid url", nil},
 	40125: {"invalid appsecret", []string{"invalid appsecret, view more at http://t.cn/RAEkdVq"}},
+	40163: {"code been used", nil},
 	40164: {"invalid ip, not in whitelist", nil}, // the address is put in by ipText
+	40226: {"code blocked", nil},
 	40243: {"AppSecret已被冻结，请登录MP解冻后再次调用", nil},
 	41001: {"access_token missing", nil},
 	41002: {"appid missing", nil},
+	41003: {"refresh_token missing", nil},
 	41004: {"appsecret missing", nil},
+	41008: {"missing code", nil},
+	41009: {"missing openid", nil},
 	42001: {"access_token expired", nil},
+	42002: {"refresh_token expired", nil},
+	42003: {"code expired", nil},
+	42007: {"access_token and refresh_token exception", nil},
 	43001: {"require GET method", nil},
 	43002: {"require POST method", nil},
 	45009: {"reach max api daily quota limit", []string{"api freq out of limit"}},
@@ -60,8 +70,17 @@ var tokenQuota = refusal{
 
 // refuse answers with an errcode.
 func (s *Sim) refuse(c *call, errcode int) answer {
+	if c.route != nil && c.route.pages {
+		return s.errorPage(c, errcode)
+	}
 	r := refusals[errcode]
+	before := " rid: "
+	if c.route != nil && c.route.sns {
+		before = ", rid: "
+	}
 	switch {
+	case errcode == 40001 && c.route != nil && c.route.sns:
+		r = refusal{text: r.old[0]} // without the advice, which is for the app's token
 	case errcode == 40164:
 		r.text, r.old = ipText(c.ip)
 	case errcode == 45009 && c.path == pathToken:
@@ -73,6 +92,6 @@ func (s *Sim) refuse(c *call, errcode int) answer {
 	}
 	return answer{errcode: errcode, fields: []field{
 		{"errcode", errcode},
-		{"errmsg", text + " rid: " + c.rid},
+		{"errmsg", text + before + c.rid},
 	}}
 }

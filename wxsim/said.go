@@ -16,7 +16,11 @@ type said struct {
 // heard reads a reply with the caller's eyes.
 func (s *Sim) heard(c *call, a answer, p *reply, arrived bool) said {
 	switch {
-	case !arrived || p.cut || p.status != http.StatusOK || p.encoding != "":
+	case !arrived || p.cut:
+		return said{unclear: true}
+	case c.route != nil && c.route.pages:
+		return said{errcode: a.errcode} // a browser shows whatever comes
+	case p.status != http.StatusOK || p.encoding != "":
 		return said{unclear: true}
 	case c.fault == nil && a.token != nil && a.errcode == 0:
 		return said{life: a.expires.Sub(s.Now())}

@@ -48,6 +48,10 @@ type Options struct {
 	// the judge minding.
 	Hosts []string
 
+	// Verify fetches the MP_verify_….txt of each host that CallbackDomains is given, as
+	// the console does; nil: hosts are taken as they are. Give it a Timeout.
+	Verify *http.Client
+
 	// AllowNonLoopback lets Listen and Serve take addresses of private ranges, too.
 	AllowNonLoopback bool
 }
@@ -68,6 +72,7 @@ type Sim struct {
 	tokens map[string]*token // every token that is alive, and the last dead ones
 
 	rids    atomic.Uint32
+	people  people
 	faults  faults
 	history history
 	judge   judge
@@ -105,9 +110,10 @@ func New(o Options) *Sim {
 		tokens: make(map[string]*token),
 	}
 	s.dice.init(o.Seed)
+	s.people.init()
 	s.faults.changed = make(chan struct{})
 	s.history.size = o.History
-	for _, subject := range [][]route{tokenRoutes(), quotaRoutes(), addressRoutes(), userRoutes()} {
+	for _, subject := range [][]route{tokenRoutes(), quotaRoutes(), addressRoutes(), userRoutes(), webRoutes(), snsRoutes()} {
 		for _, r := range subject {
 			s.routes[r.path] = &r
 		}
@@ -157,10 +163,44 @@ type App struct {
 
 	// Followers are the openids that user/info knows as subscribed.
 	Followers []string `json:"followers,omitempty"`
+
+	// Type is what was registered; "" is a service account.
+	Type AppType `json:"type,omitempty"`
+	// CallbackDomains are the hosts that web authorization sends browsers back to; see
+	// Sim.CallbackDomains.
+	CallbackDomains []string `json:"callback_domains,omitempty"`
+	// OpenPlatform names the account of the open platform that the app is bound to: apps bound to
+	// the same one see the same unionid. "" is none.
+	OpenPlatform string `json:"open_platform,omitempty"`
+	// Denial is how a user's no comes back; "" leaves it to MixedDenials.
+	Denial Denial `json:"denial,omitempty"`
 }
 
-// AddApp registers an app. It fails if the app has no id or secret, is already there, or has an
-// entry in AllowIPs that is no address.
+// AppType is what sort of app was registered.
+type AppType string
+
+// The types. Each has its own way of web authorization.
+const (
+	ServiceAccount AppType = "service"      // 服务号: /connect/oauth2/authorize
+	Subscription   AppType = "subscription" // 订阅号: none
+	Website        AppType = "website"      // 网站应用: /connect/qrconnect
+	MiniProgram    AppType = "mini_program" // 小程序: /sns/jscode2session
+)
+
+// Denial is how a user's no comes back to the site.
+type Denial string
+
+// The forms. The first is documented for websites and third parties, the second was seen in access
+// logs, the third is what the newer page on website login says.
+const (
+	DenialState  Denial = "state"    // with the state, and no code
+	DenialCode   Denial = "authdeny" // with code=authdeny&reason=
+	DenialSilent Denial = "none"     // not at all
+)
+
+// AddApp registers an app. It fails if the app has no id or secret, is already there, has an
+// entry in AllowIPs that is no address, or one of the other fields makes no sense. Its callback
+// domains are not verified.
 func (s *Sim) AddApp(cfg App) error {
 	if cfg.ID == "" || cfg.Secret == "" {
 		return errors.New("wxsim: add app: an id and a secret are needed")

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -25,6 +26,7 @@ func (p *reply) write(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := w.Header()
+	maps.Copy(h, p.header)
 	if p.contentType != "" {
 		h.Set("Content-Type", p.contentType)
 	}
@@ -145,6 +147,7 @@ func (p *reply) response(r *http.Request) *http.Response {
 		ContentLength: int64(len(p.body)),
 		Request:       r,
 	}
+	maps.Copy(resp.Header, p.header)
 	if p.contentType != "" {
 		resp.Header.Set("Content-Type", p.contentType)
 	}
