@@ -58,6 +58,6 @@ type Status struct {
 
 	// Counters of this process since it started.
 	Reads   uint64
-	Issues  map[string]uint64 // by result: issued, repeated, refused, not_sent, ambiguous
-	Reports map[string]uint64 // by outcome: not_current, alive, dead, unknown
+	Issues  map[string]uint64 // by result: issued, repeated, refused, not_sent, ambiguous, orphaned
+	Reports map[string]uint64 // by outcome: not_current, not_token, alive, dead, unknown
 }

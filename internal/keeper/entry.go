@@ -57,16 +57,17 @@ type spoiled struct {
 
 // read takes a record that was read, asked for at that moment of ours, and
 // shows it to readers. A read that was asked for before a write of ours was
-// answered may be older than that write, and is dropped: the write is followed
-// by a notice, so the last word always comes through.
-func (k *Keeper) read(e *entry, rec record, got store.Record, asked time.Time) {
+// answered may be older than that write, and is not taken: it is to be asked
+// for again, since the notice that led to it is used up.
+func (k *Keeper) read(e *entry, rec record, got store.Record, asked time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if asked.Before(e.fresh) {
-		return
+		return false
 	}
 	e.fresh = asked
 	k.set(e, rec, got, asked)
+	return true
 }
 
 // wrote takes a record that this node has written over that version. Where
@@ -113,6 +114,9 @@ func (k *Keeper) lookUnsaved(e *entry, p policy, u *unsaved, old *view) *view {
 	now := time.Now()
 	if old != nil && now.Before(old.certain) {
 		return old
+	}
+	if u.outcome.Issued.Value.Reveal() == e.buried {
+		return nil
 	}
 	next, _ := p.commit(record{}, u.plan, u.outcome, u.outcome.Sent)
 	v := k.look(e.key, p, next, e.clock)

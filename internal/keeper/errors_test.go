@@ -272,3 +272,48 @@ func TestOddLivesNeitherLoseTheValueNorSetThePace(t *testing.T) {
 		}
 	}
 }
+
+// WeChat's own text for 45009 says: use the stable line. Whoever does gets a
+// value at once.
+func TestASpentQuotaEndsWithTheSource(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, worldOptions{source: config.Classic})
+		w.sim.Fail(wxsim.Fault{Path: "/cgi-bin/token", Mode: wxsim.Errcode, Errcode: 45009})
+		n := w.node()
+		if _, err := n.Get(t.Context(), testKey); err == nil {
+			t.Fatal("a value in spite of 45009")
+		}
+		time.Sleep(time.Minute)
+		w.apps[0].Source = config.Stable
+		n.Registry.Declare(w.apps, nil)
+		synctest.Wait()
+		w.get(n)
+		w.quiet()
+	})
+}
+
+// Once the AppSecret is right, nobody is told any more that it was wrong.
+func TestABlockIsNotShownOnceItsCauseIsGone(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, worldOptions{source: config.Classic})
+		n := w.node()
+		w.get(n)
+		time.Sleep(10 * time.Minute)
+		const next = "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
+		if err := w.sim.ResetSecret(testApp, next); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = n.Renew(t.Context(), testKey, false)
+		if s, _ := n.Status(testKey); s.State != Fresh || s.Failure == nil {
+			t.Errorf("a live value and a refusal: %s, %+v", s.State, s.Failure)
+		}
+		w.apps[0].Secrets = []credential.Secret{credential.NewSecret(next)}
+		n.Registry.Declare(w.apps, nil)
+		synctest.Wait()
+		if s, _ := n.Status(testKey); s.State != Fresh || s.Failure != nil {
+			t.Errorf("the secret is right: %s, %+v", s.State, s.Failure)
+		}
+	})
+}

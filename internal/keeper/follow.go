@@ -58,6 +58,8 @@ func (k *Keeper) follow(ctx context.Context) {
 			retry = nil
 			again(k.loadAll(ctx))
 		case <-k.reread:
+			// Not at once: a store that can be read and not written would be
+			// lost and found without end.
 			again(false)
 		}
 	}
@@ -149,6 +151,11 @@ func (k *Keeper) take(ctx context.Context, e *entry, got store.Record, err error
 	var rec record
 	switch {
 	case errors.Is(err, store.ErrNotFound):
+		// No record is ever taken away: if one was known, the store has lost
+		// it. What is known goes back there; see step.
+		e.mu.Lock()
+		rec = e.rec
+		e.mu.Unlock()
 		got.Version, got.Written = "", got.Now
 	case errors.Is(err, store.ErrUnreadable):
 		k.spoiled(e, got, err, asked)
@@ -164,7 +171,9 @@ func (k *Keeper) take(ctx context.Context, e *entry, got store.Record, err error
 			return nil
 		}
 	}
-	k.read(e, rec, got, asked)
+	if !k.read(e, rec, got, asked) {
+		return k.load(ctx, e)
+	}
 	k.kick(e)
 	return nil
 }
@@ -227,8 +236,13 @@ func (k *Keeper) loadAll(ctx context.Context) bool {
 // until it is back. found takes that back.
 func (k *Keeper) lost(err error) {
 	if !k.cutOff.Swap(true) {
-		k.Log.Error("the store cannot be reached; live values are served from memory, nothing is issued", "err", err)
+		k.Log.Error("the store fails; live values are served from memory, nothing is issued", "err", err)
+		k.rereadAll()
 	}
+}
+
+// rereadAll has the whole store read anew soon.
+func (k *Keeper) rereadAll() {
 	select {
 	case k.reread <- struct{}{}:
 	default:

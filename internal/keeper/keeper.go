@@ -61,6 +61,7 @@ type Keeper struct {
 
 	mu      sync.RWMutex
 	entries map[credential.Key]*entry
+	stopped bool // Run is at its end: no action is begun any more
 
 	queue   queue
 	slots   chan struct{} // one per action under way
@@ -87,14 +88,17 @@ func New(o Options) *Keeper {
 	return k
 }
 
-// Run keeps credentials until ctx ends; then it lets issues that are under way
-// come to their end (at most one issue time-out and one write) and returns
-// nil.
+// Run keeps credentials until ctx ends; then it lets what is under way come to
+// its end, at most nine seconds for a life of two hours (an issue and the
+// writes around it, or two probes of a young value), and returns nil.
 func (k *Keeper) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { k.follow(ctx) })
 	wg.Go(func() { k.schedule(ctx) })
 	wg.Wait()
+	k.mu.Lock()
+	k.stopped = true
+	k.mu.Unlock()
 	k.actions.Wait()
 	return nil
 }

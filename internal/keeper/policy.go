@@ -63,11 +63,11 @@ func (p policy) plan(r record, now time.Time) plan {
 	n.Secret = p.secret(r)
 	n.At = latest(n.At, p.leaseEnd(r, now))
 	n.At = latest(n.At, p.spaced(r, n, now))
-	if n.Line.Source == p.line.Source {
-		n.At = latest(n.At, r.DryUntil)
+	// An operator's order passes over quota and pauses, a new AppSecret over
+	// pauses; nothing passes over spacing and the bucket.
+	if n.Reason != ordered {
+		n.At = latest(n.At, r.dry(n.Line.Source, now))
 	}
-	// An operator's order and a new AppSecret pass over pauses, not over
-	// quota, spacing and the bucket.
 	if n.Reason != ordered && !p.newSecret(r) {
 		n.At = latest(n.At, p.paused(r, now))
 	}
@@ -78,7 +78,8 @@ func (p policy) plan(r record, now time.Time) plan {
 func (p policy) need(r record, now time.Time) plan {
 	n := plan{Line: p.line}
 	live := r.live(now)
-	if p.fallback != nil && now.Before(r.DryUntil) && (!live || r.Expires.Sub(now) < p.overlap/2 || r.Source == p.fallback.Source) {
+	dry := r.dry(p.line.Source, now)
+	if p.fallback != nil && !dry.IsZero() && (!live || r.Expires.Sub(now) < p.overlap/2 || r.Source == p.fallback.Source) {
 		n.Line = *p.fallback
 	}
 	switch {
@@ -87,16 +88,24 @@ func (p policy) need(r record, now time.Time) plan {
 	case r.Value == "":
 		n.At, n.Reason = now, first
 	case r.Dead:
-		n.At, n.Reason, n.Force = now, dead, n.Line.Forces && r.Same && n.Line.Source == r.Source
+		n.At, n.Reason = now, dead
+		if n.Line.Forces && r.Same && n.Line.Source == r.Source && now.Before(r.Expires) {
+			// Once the value has come to its own end, asking normally helps
+			// again; so it does if that is sooner than the next forced issue.
+			n.Force = true
+			if p.spaced(r, n, now).After(r.Expires) {
+				n.At, n.Force = r.Expires, false
+			}
+		}
 	case !live:
 		n.At, n.Reason = now, expired
 	case r.Source != p.line.Source && (p.fallback == nil || r.Source != p.fallback.Source):
 		n.At, n.Reason = now, switched
 	default:
 		n.At, n.Reason = p.due(r), renew
-		if p.fallback != nil && now.Before(r.DryUntil) && n.Line.Source == p.line.Source {
+		if p.fallback != nil && !dry.IsZero() && n.Line.Source == p.line.Source {
 			// Dry: cross over while a little of the old value is left.
-			if cross := r.Expires.Add(-p.overlap / 2); cross.Before(r.DryUntil) {
+			if cross := r.Expires.Add(-p.overlap / 2); cross.Before(dry) {
 				n.At, n.Line = latest(n.At, cross), *p.fallback
 			}
 		}
@@ -117,7 +126,7 @@ func (p policy) due(r record) time.Time {
 			end = r.Expires.Add(p.cut(r.Life))
 			open = end.Add(-p.overlap)
 		}
-		if asked := latest(r.Asked, r.Checked); asked.After(open) {
+		if asked := latest(r.Asked, r.Checked); !asked.Before(open) {
 			return asked.Add(max(end.Sub(asked)/4, p.life/480))
 		}
 		return open.Add(p.slack + time.Duration(p.jitter*float64(p.overlap/8)))
@@ -141,20 +150,18 @@ func (p policy) source(name string) (wechat.Line, bool) {
 // cut is what is taken off the end of a life: nobody uses its last seconds.
 func (p policy) cut(life time.Duration) time.Duration { return min(p.margin, life/8) }
 
-// certain is until when the live value works for sure, if the next issue is
-// begun at the planned time.
-func (p policy) certain(r record, planned time.Time) time.Time {
-	l, _ := p.source(r.Source)
-	if !l.Ends {
-		return r.Expires
-	}
+// certain is until when the live value works for sure. An issue that is open
+// may have ended it then; else the next one will, when it is needed, or from
+// now on if it is needed already. steady says that the latter holds at any
+// later moment too, as long as no issue is begun.
+func (p policy) certain(r record, now time.Time) (until time.Time, steady bool) {
 	if a, ok := r.intent(); ok {
-		planned = a.At
+		return earliest(r.Expires, a.At.Add(p.overlap-p.drain)), false
 	}
-	if planned.IsZero() {
-		return r.Expires
+	if l, _ := p.source(r.Source); !l.Ends {
+		return r.Expires, false
 	}
-	return earliest(r.Expires, planned.Add(p.overlap-p.drain))
+	return earliest(r.Expires, latest(p.need(r, now).At, now).Add(p.overlap-p.drain)), true
 }
 
 // doubt is from when on the value is in doubt, because an attempt has stayed
@@ -207,7 +214,7 @@ func (p policy) pause(f *failure, live bool) time.Duration {
 	if f.Class != errcode.Block {
 		return max(p.step(f.Count, live), least)
 	}
-	grown := max(least, p.maxAge) << min(f.Count-1, 10)
+	grown := max(least, p.maxAge) << min(max(f.Count, 1)-1, 10)
 	return min(grown, max(least, p.overlap))
 }
 
@@ -250,7 +257,7 @@ func (p policy) spaced(r record, n plan, now time.Time) time.Time {
 	}
 	var last time.Time
 	if l, ok := p.source(r.Source); ok && l.Ends {
-		last = r.Asked
+		last = latest(r.Asked, r.Checked)
 	}
 	for _, a := range r.Attempts {
 		if !a.Mild {

@@ -54,6 +54,10 @@ func failed(class errcode.Class, code, count int, when, notBefore float64) func(
 	}
 }
 
+func dryUntil(source string, s float64) map[string]time.Time {
+	return map[string]time.Time{source: at(s)}
+}
+
 func dead1(r *record) { r.Dead = true }
 
 // TestPlan is the renewal timing, row by row.
@@ -91,7 +95,7 @@ func TestPlan(t *testing.T) {
 			for i := range 20 {
 				r.Forced = append(r.Forced, at(float64(i)))
 			}
-		}), now: 100, want: 86400, reason: dead, force: true},
+		}), now: 100, want: 7195, reason: dead},
 		{name: "another source now", p: policyFor("stable"), r: valued("classic"), now: 100, want: 100, reason: switched},
 
 		{name: "another node's attempt is a lease while young", p: policyFor("classic"), r: valued("classic", tried("other", 5400, false)), now: 5410, want: 5640, reason: heal},
@@ -107,7 +111,9 @@ func TestPlan(t *testing.T) {
 		{name: "waiting is shortened when the value dies", p: policyFor("stable"), r: valued("stable", dead1, failed(errcode.Wait, 0, 5, 100, 220)), now: 101, want: 110, reason: dead},
 		{name: "a minute is a minute", p: policyFor("stable"), r: valued("stable", dead1, failed(errcode.Wait, 45011, 1, 100, 160)), now: 101, want: 160, reason: dead},
 		{name: "blocked stays blocked with nothing live", p: policyFor("stable"), r: valued("stable", dead1, failed(errcode.Block, 40164, 3, 100, 340)), now: 101, want: 340, reason: dead},
-		{name: "dry stays dry with nothing live", p: policyFor("stable"), r: valued("stable", dead1, func(r *record) { r.DryUntil = at(50000) }), now: 101, want: 50000, reason: dead},
+		{name: "dry stays dry with nothing live", p: policyFor("stable"), r: valued("stable", dead1, func(r *record) { r.Dry = dryUntil("stable", 50000) }), now: 101, want: 50000, reason: dead},
+		{name: "dry is the source, not the app", p: policyFor("stable"), r: record{Dry: dryUntil("classic", 50000)}, now: 101, want: 101, reason: first},
+		{name: "an order passes over a spent quota", p: policyFor("classic"), r: valued("classic", func(r *record) { r.Dry, r.Orders = dryUntil("classic", 50000), 1 }), now: 3001, want: 3001, reason: ordered},
 		{name: "an order passes over a block", p: policyFor("classic"), r: valued("classic", failed(errcode.Block, 40164, 3, 3000, 3300), func(r *record) { r.Orders = 1 }), now: 3001, want: 3001, reason: ordered},
 		{name: "an order does not pass over spacing", p: policyFor("classic"), r: valued("classic", func(r *record) { r.Orders = 1 }), now: 100, want: 240, reason: ordered},
 		{name: "an order on stable is forced", p: policyFor("stable"), r: valued("stable", func(r *record) { r.Orders = 1 }), now: 100, want: 100, reason: ordered, force: true},
@@ -124,9 +130,9 @@ func TestPlan(t *testing.T) {
 			r.Renewed = at(0)
 		}), now: 0.5, want: 240, reason: renew},
 
-		{name: "dry with a fallback: crosses over near the end", p: policyFor("stable", classicFallback), r: valued("stable", func(r *record) { r.DryUntil = at(50000) }), now: 7000, want: 7045, reason: renew, free: true},
-		{name: "dry with a fallback and nothing live", p: policyFor("stable", classicFallback), r: valued("stable", dead1, func(r *record) { r.DryUntil = at(50000) }), now: 100, want: 100, reason: dead},
-		{name: "on the fallback while dry", p: policyFor("stable", classicFallback), r: valued("classic", func(r *record) { r.DryUntil = at(50000) }), now: 100, want: 5400, reason: renew, free: true},
+		{name: "dry with a fallback: crosses over near the end", p: policyFor("stable", classicFallback), r: valued("stable", func(r *record) { r.Dry = dryUntil("stable", 50000) }), now: 7000, want: 7045, reason: renew, free: true},
+		{name: "dry with a fallback and nothing live", p: policyFor("stable", classicFallback), r: valued("stable", dead1, func(r *record) { r.Dry = dryUntil("stable", 50000) }), now: 100, want: 100, reason: dead},
+		{name: "on the fallback while dry", p: policyFor("stable", classicFallback), r: valued("classic", func(r *record) { r.Dry = dryUntil("stable", 50000) }), now: 100, want: 5400, reason: renew, free: true},
 		{name: "back from the fallback when it is due", p: policyFor("stable", classicFallback), r: valued("classic"), now: 100, want: 5400, reason: renew, free: true},
 
 		{name: "a record of a later version is left alone", p: policyFor("stable"), r: record{Format: format + 1}, now: 1, want: -1},
@@ -159,9 +165,10 @@ func TestCertainNeverReachesBeyondTheOverlap(t *testing.T) {
 		{"classic, two unresolved: the older one counts", classic, valued("classic", tried("me", 5000, true), tried("me", 5240, false)), 5241, 5000 + 300 - 75},
 		{"stable: to its end", stable, valued("stable"), 1, 7195},
 		{"stable under way", stable, valued("stable", func(r *record) { r.Attempts = []attempt{{ID: "x", Node: "other", At: at(6902), Mild: true}} }), 6903, 7195},
+		{"classic, overdue because it is blocked: from any moment on", classic, valued("classic", failed(errcode.Block, 40164, 3, 5990, 6290)), 6000, 6000 + 300 - 75},
 		{"never beyond the end", classic, valued("classic", func(r *record) { r.Expires = at(5000) }), 1, 5000},
 	} {
-		if got := row.p.certain(row.r, row.p.plan(row.r, at(row.now)).At); !got.Equal(at(row.want)) {
+		if got, _ := row.p.certain(row.r, at(row.now)); !got.Equal(at(row.want)) {
 			t.Errorf("%s: %v, want %v", row.name, got.Sub(day0), at(row.want).Sub(day0))
 		}
 	}

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -28,6 +29,9 @@ func parseKey(s string) (credential.Key, bool) {
 // format is the version of the record's layout. A node that meets a later one
 // serves what it can read and does not write.
 const format = 1
+
+// errLater says that a record must not be written here.
+var errLater = errors.New("a newer Hufu wrote this record; update this one")
 
 // record is one credential as it is stored, sealed, under cred/<app>/<kind>.
 // All times in it are the store's.
@@ -58,13 +62,13 @@ type record struct {
 	Orders int `json:"orders,omitempty"`
 	// NotBefore: no issue before, except by an operator's order.
 	NotBefore time.Time `json:"not_before,omitzero"`
-	// DryUntil: the day's quota of the app's own source is spent until then.
-	DryUntil time.Time   `json:"dry_until,omitzero"`
-	Failure  *failure    `json:"failure,omitempty"`
-	Bucket   bucket      `json:"bucket,omitzero"`
-	Renewed  time.Time   `json:"renewed,omitzero"` // when the last scheduled issue was begun
-	Forced   []time.Time `json:"forced,omitempty"` // forced issues of the last day
-	Attempts []attempt   `json:"attempts,omitempty"`
+	// Dry: the day's quota of a source is spent until then.
+	Dry      map[string]time.Time `json:"dry,omitempty"`
+	Failure  *failure             `json:"failure,omitempty"`
+	Bucket   bucket               `json:"bucket,omitzero"`
+	Renewed  time.Time            `json:"renewed,omitzero"` // when the last scheduled issue was begun
+	Forced   []time.Time          `json:"forced,omitempty"` // forced issues of the last day
+	Attempts []attempt            `json:"attempts,omitempty"`
 }
 
 // attempt is one try to issue, written down before it is made. Young it is the
@@ -107,6 +111,14 @@ func decode(b []byte) (record, error) {
 // live reports whether the value may be handed out.
 func (r record) live(now time.Time) bool {
 	return r.Value != "" && !r.Dead && now.Before(r.Expires)
+}
+
+// dry is until when a source has nothing left to give; zero: it has.
+func (r record) dry(source string, now time.Time) time.Time {
+	if until := r.Dry[source]; now.Before(until) {
+		return until
+	}
+	return time.Time{}
 }
 
 // own finds an open attempt.

@@ -61,7 +61,7 @@ func (k *Keeper) step(ctx context.Context, e *entry) time.Time {
 		return time.Time{}
 	}
 	e.mu.Lock()
-	rec, known, clk, buried := e.rec, e.known && e.spoiled == nil, e.clock, e.buried
+	rec, version, known, clk, buried := e.rec, e.version, e.known && e.spoiled == nil, e.clock, e.buried
 	e.mu.Unlock()
 	if !known {
 		return time.Time{} // follow will read it, and kick
@@ -73,12 +73,25 @@ func (k *Keeper) step(ctx context.Context, e *entry) time.Time {
 		}
 		return time.Now()
 	}
+	if version == "" && rec.Format > 0 {
+		if k.change(e, k.term, func(r record, _ time.Time) (record, bool) {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			return r, e.version == "" // nobody else was faster
+		}) != nil {
+			return time.Now().Add(k.beat)
+		}
+		return time.Now()
+	}
 	now := time.Now()
 	n := p.plan(rec, clk.store(now))
 	if n.At.IsZero() {
 		return time.Time{}
 	}
 	if at := clk.local(n.At); at.After(now) {
+		if end := clk.local(rec.Expires); rec.live(clk.store(now)) && end.Before(at) {
+			return end // with nothing live in hand, less stands in the way
+		}
 		return at
 	}
 	if a, ok := rec.intent(); ok && n.Reason == heal && clk.store(now).Sub(a.At) > k.overlap && k.outlived(e) {
@@ -109,7 +122,7 @@ func (k *Keeper) attempt(e *entry, p policy, app *registry.App, n plan) time.Tim
 	g, err := k.grant(e.key, app, n)
 	if err != nil {
 		k.Log.Warn("cannot issue yet", "app", e.key.App, "kind", e.key.Kind, "err", err)
-		return time.Now().Add(k.beat)
+		return time.Now().Add(k.maxAge)
 	}
 	id := rand.Text()[:12]
 	began, mine := time.Now(), false
@@ -182,15 +195,21 @@ func (k *Keeper) save(e *entry) time.Time {
 		k.drop(e, u) // the app is gone; its value goes with it
 		return time.Time{}
 	}
+	limit := k.beat // a store that hangs must not keep a value from readers
+	if u.kept {
+		limit = k.term
+	}
 	var res result
-	err := k.change(e, k.term, func(r record, now time.Time) (record, bool) {
+	err := k.change(e, limit, func(r record, now time.Time) (record, bool) {
 		var next record
 		next, res = p.settle(r, u.plan, u.id, u.outcome, now)
 		return next, res != orphaned
 	})
 	if err != nil {
-		k.Log.Error("the outcome of an issue cannot be stored yet", "app", e.key.App, "kind", e.key.Kind, "err", err)
 		e.mu.Lock()
+		if !u.kept {
+			k.Log.Error("the outcome of an issue cannot be stored yet", "app", e.key.App, "kind", e.key.Kind, "err", err)
+		}
 		u.kept = true
 		k.show(e, p)
 		certain := time.Time{}
@@ -240,7 +259,7 @@ func (k *Keeper) tell(e *entry, u *unsaved, res result, before *failure) {
 			log.Warn("WeChat's answer is odd; the value is taken", "why", odd)
 		}
 	case before == nil || before.Code != err.Code || before.Count <= 1:
-		log.Warn("not issued", append(say(err), "next", rec.NotBefore.UTC())...)
+		log.Warn("not issued", append(say(err), "next", latest(rec.NotBefore, rec.dry(u.plan.Line.Source, u.outcome.Answered)).UTC())...)
 	default:
 		log.Debug("not issued", "errcode", err.Code, "err", err)
 	}
@@ -269,8 +288,14 @@ func (k *Keeper) change(e *entry, limit time.Duration, f func(r record, now time
 	defer cancel()
 	for {
 		e.mu.Lock()
-		rec, version, clk := e.rec, e.version, e.clock
+		rec, version, clk, bad := e.rec, e.version, e.clock, e.spoiled
 		e.mu.Unlock()
+		if bad != nil {
+			return bad.err
+		}
+		if rec.Format > format {
+			return errLater
+		}
 		next, write := f(rec, clk.store(time.Now()))
 		if !write {
 			return nil

@@ -118,7 +118,8 @@ func (e *entry) reported(v verdict) {
 }
 
 // ask starts a probe of the value, or joins the one that is under way or that
-// ended not long ago. It is nil where there is no way to probe.
+// ended not long ago. It is nil where there is no way to probe,
+// or not any more.
 func (k *Keeper) ask(e *entry, v *view, believe time.Duration) *probe {
 	line, ok := k.probeLine(e)
 	if !ok {
@@ -129,12 +130,17 @@ func (k *Keeper) ask(e *entry, v *view, believe time.Duration) *probe {
 	if p := e.probe; p != nil && p.value.Equal(v.cred.Value) {
 		select {
 		case <-p.done:
-			if p.verdict == proven || time.Since(p.ended) < believe {
+			if time.Since(p.ended) < believe {
 				return p
 			}
 		default:
 			return p
 		}
+	}
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.stopped {
+		return nil
 	}
 	p := &probe{generation: v.cred.Generation, value: v.cred.Value, done: make(chan struct{})}
 	e.probe = p
@@ -150,7 +156,10 @@ func (k *Keeper) probe(e *entry, line wechat.Line, v *view, p *probe) {
 			next := r.refuse(p.value.Reveal())
 			return next, next.Dead != r.Dead
 		})
-		if err != nil {
+		e.mu.Lock()
+		u := e.unsaved
+		e.mu.Unlock()
+		if err != nil || u != nil && u.outcome.Issued.Value.Equal(p.value) {
 			k.mourn(e, p.value)
 		}
 		k.Log.Warn("WeChat refuses the value in hand", "app", e.key.App, "kind", e.key.Kind, "generation", p.generation)

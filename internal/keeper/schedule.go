@@ -79,12 +79,24 @@ func (b *byTime) Pop() any {
 	return e
 }
 
+// glance is how often the two clocks of this machine are compared at least.
+const glance = 30 * time.Second
+
 // schedule starts an action for each entry whose moment has come, until ctx
 // ends. One goroutine and one timer serve any number of entries.
 func (k *Keeper) schedule(ctx context.Context) {
-	timer := time.NewTimer(time.Hour)
+	timer := time.NewTimer(glance)
 	defer timer.Stop()
+	last := time.Now()
 	for {
+		// Ends are held against the monotonic clock, which stands still while a
+		// machine sleeps. The store's clock does not: ask it again.
+		now := time.Now()
+		if slept := now.Round(0).Sub(last.Round(0)) - now.Sub(last); slept.Abs() > time.Second {
+			k.Log.Warn("this machine slept, or its clock was set; everything is read anew", "by", slept)
+			k.rereadAll()
+		}
+		last = now
 		e, d := k.queue.pop(time.Now())
 		if e != nil {
 			select {
@@ -98,8 +110,8 @@ func (k *Keeper) schedule(ctx context.Context) {
 			}
 			continue
 		}
-		if d < 0 {
-			d = time.Hour
+		if d < 0 || d > glance {
+			d = glance
 		}
 		timer.Reset(d)
 		select {

@@ -43,7 +43,7 @@ func (k *Keeper) Renew(ctx context.Context, key credential.Key, leak bool) (cred
 		}
 	}
 	if err := k.change(e, k.term, func(r record, _ time.Time) (record, bool) { return r.order(orders), true }); err != nil {
-		return credential.Credential{}, &credential.Unavailable{Key: key, RetryAfter: k.beat, Reason: "the store cannot be written"}
+		return credential.Credential{}, &credential.Unavailable{Key: key, RetryAfter: k.beat, Reason: "the order cannot be stored: " + err.Error()}
 	}
 	k.kick(e)
 	ctx, cancel := context.WithTimeout(ctx, reportWait)
@@ -53,7 +53,10 @@ func (k *Keeper) Renew(ctx context.Context, key credential.Key, leak bool) (cred
 		return c, err
 	}
 	u := k.unavailable(e)
-	if u.Code == 0 && !u.Blocked {
+	e.mu.Lock()
+	failed := e.rec.Failure != nil
+	e.mu.Unlock()
+	if !failed && !u.Blocked {
 		u.Reason = "no new value came within " + reportWait.String() + "; the one in hand is still served"
 	}
 	return c, u
@@ -97,7 +100,10 @@ func (k *Keeper) status(e *entry) (Status, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	r, at := e.rec, e.clock.store(now)
-	n := p.plan(r, at)
+	var n plan
+	if e.known {
+		n = p.plan(r, at)
+	}
 	s := Status{
 		Key: e.key, Live: v.live(now), InDoubt: k.cutOff.Load() || v != nil && v.inDoubt(now),
 		Source: r.Source, Generation: r.Generation, IssuedAt: r.Asked, ExpiresAt: r.Expires, NextAt: n.At,
@@ -113,14 +119,14 @@ func (k *Keeper) status(e *entry) (Status, bool) {
 	for i, n := range e.reports {
 		s.Reports[verdict(i).String()] = n
 	}
-	if f := r.Failure; f != nil {
+	if f := r.Failure; f != nil && !p.newSecret(r) {
 		s.Failure = &Failure{Class: f.Class, Code: f.Code, Text: f.Text, IP: f.IP, At: f.At, Count: f.Count}
 	}
 	switch {
-	case r.Failure != nil && r.Failure.Class == errcode.Block:
-		s.State = Blocked
 	case s.Live && p.need(r, at).At.After(at):
 		s.State = Fresh
+	case s.Failure != nil && s.Failure.Class == errcode.Block:
+		s.State = Blocked
 	case s.Live:
 		s.State = Due
 	case r.Value == "":

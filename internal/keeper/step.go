@@ -16,7 +16,7 @@ import (
 // open writes down an attempt before it is made, and charges for it.
 func (p policy) open(r record, n plan, id string, now time.Time) record {
 	r.Format = format
-	r.Attempts = append(slices.Clone(r.Attempts), attempt{ID: id, Node: p.node, At: now, Free: n.Free, Mild: !n.Line.Ends})
+	r.Attempts = append(slices.Clone(r.Attempts), attempt{ID: id, Node: p.node, At: now, Free: n.Free, Mild: !n.Line.Ends && !n.Force})
 	if n.Free {
 		r.Renewed = now
 	} else {
@@ -145,6 +145,10 @@ func (p policy) fail(r record, n plan, a attempt, e *wechat.Error, now time.Time
 		for i := range r.Attempts {
 			r.Attempts[i].Over = r.Attempts[i].Over || r.Attempts[i].ID == a.ID
 		}
+		// The oldest says since when the value is in doubt, ours when the last
+		// was made; those in between say nothing more.
+		oldest, _ := r.intent()
+		r.Attempts = slices.DeleteFunc(r.Attempts, func(b attempt) bool { return b.Over && b.ID != oldest.ID && b.ID != a.ID })
 	} else {
 		r = r.without(a.ID)
 	}
@@ -159,10 +163,17 @@ func (p policy) fail(r record, n plan, a attempt, e *wechat.Error, now time.Time
 		// A little after midnight, each app at its own moment.
 		until := p.midnight(now).Add(time.Duration(p.jitter * float64(p.life/60)))
 		r.NotBefore = time.Time{}
-		if n.Line.Source == p.line.Source {
-			r.DryUntil = until
+		if n.Force {
+			// The quota of forced issues is one of its own.
+			r.Forced = slices.Repeat([]time.Time{now}, maxForced)
 		} else {
-			r.NotBefore = until
+			dry := map[string]time.Time{n.Line.Source: until}
+			for source := range r.Dry {
+				if later := r.dry(source, now); !later.IsZero() && source != n.Line.Source {
+					dry[source] = later
+				}
+			}
+			r.Dry = dry
 		}
 	case wrongSecret(e.Code) && !slices.Contains(f.Secrets, n.Secret):
 		// Another secret of the app's may be right; see newSecret.

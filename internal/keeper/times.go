@@ -69,7 +69,7 @@ func (t times) step(n int, live bool) time.Duration {
 	if !live {
 		i = min(i, 1)
 	}
-	return max(t.scale(ladder[i]), 50*time.Millisecond)
+	return max(t.scale(ladder[i]), 200*time.Millisecond)
 }
 
 // beijing is where WeChat's day begins. It has had no summer time since 1991,

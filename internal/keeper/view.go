@@ -17,6 +17,7 @@ type view struct {
 	cred    credential.Credential // Left, Certain and MaxAge are filled in at each read
 	until   time.Time             // the value is live before this
 	certain time.Time             // and surely works before this
+	steady  bool                  // and an overlap less the drain from any moment on
 	doubt   time.Time             // in doubt from here on; zero: not
 }
 
@@ -28,6 +29,9 @@ func (v *view) read(t times, now time.Time, cutOff bool) credential.Credential {
 	c := v.cred
 	c.Left = max(0, v.until.Sub(now))
 	c.Certain = max(0, v.certain.Sub(now))
+	if v.steady && !cutOff {
+		c.Certain = min(c.Left, max(c.Certain, t.overlap-t.drain))
+	}
 	c.MaxAge = t.maxAge
 	if v.inDoubt(now) || cutOff {
 		c.MaxAge = t.inDoubt
@@ -54,13 +58,15 @@ func (k *Keeper) look(key credential.Key, p policy, r record, c clock) *view {
 	if !r.live(now) {
 		return nil
 	}
+	certain, steady := p.certain(r, now)
 	v := &view{
 		cred: credential.Credential{
 			Key: key, Value: credential.NewSecret(r.Value), Generation: r.Generation,
 			IssuedAt: r.Asked, ExpiresAt: r.Expires, Tag: tag(k.tagKey, r.Generation, r.Value),
 		},
 		until:   c.local(r.Expires),
-		certain: c.local(p.certain(r, p.plan(r, now).At)),
+		certain: c.local(certain),
+		steady:  steady,
 	}
 	if d := p.doubt(r); !d.IsZero() {
 		v.doubt = c.local(d)

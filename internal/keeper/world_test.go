@@ -298,7 +298,7 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// for_ runs a reader at every node each step for so long.
+// during runs a reader at every node each step for so long.
 func (r *reader) during(d, step time.Duration, nodes ...*node) {
 	r.w.t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(step) {

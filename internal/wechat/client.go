@@ -101,7 +101,7 @@ func (c *Client) send(ctx context.Context, rt http.RoundTripper, op string, req 
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return nil, &Error{Op: op, Outcome: Ambiguous, Message: "the answer broke off: " + plain(err)}
+		return nil, &Error{Op: op, Outcome: Ambiguous, Message: "the answer broke off: " + answered(err)}
 	case len(body) > maxAnswer:
 		return nil, &Error{Op: op, Outcome: Ambiguous, Message: "the answer is larger than 64 KiB"}
 	case resp.StatusCode != http.StatusOK:

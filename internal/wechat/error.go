@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"regexp"
 	"strconv"
@@ -62,7 +63,7 @@ func (e notSent) Unwrap() error { return e.error }
 // transportError turns a RoundTripper's error into ours. Only what surely came
 // before the request counts as not sent.
 func transportError(op, host string, err error) *Error {
-	e := &Error{Op: op, Outcome: Ambiguous, Message: host + ": " + plain(err)}
+	e := &Error{Op: op, Outcome: Ambiguous, Message: host + ": " + answered(err)}
 	var (
 		mark    notSent
 		dns     *net.DNSError
@@ -87,6 +88,24 @@ func transportError(op, host string, err error) *Error {
 	return e
 }
 
+// answered is the text of an error that came once the request was out. net/http
+// quotes what it cannot read of an answer, and that may be a token, or our own
+// request where something echoes it: only the errors of the connection are
+// shown.
+func answered(err error) string {
+	var (
+		op   *net.OpError
+		mark notSent
+	)
+	switch {
+	case errors.As(err, &mark), errors.As(err, &op), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return plain(err)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection ended before an answer came"
+	}
+	return "what came back is not HTTP; is wechat.api_url right, and what stands in between?"
+}
+
 // ipText finds the address in "invalid ip 203.0.113.9 ipv6 ::ffff:203.0.113.9,
 // not in whitelist" and in "requestIP: 203.0.113.9". It is the one place where
 // the text of an answer is looked at, and only to show it to a person.
@@ -108,17 +127,17 @@ func (a answer) refusal(op string, code int, secrets ...credential.Secret) *Erro
 // the secrets, should a stranger in WeChat's place echo them.
 func (a answer) text(secrets []credential.Secret) string {
 	s, _ := a.text1("errmsg")
-	for _, x := range secrets {
-		if !x.Empty() {
-			s = strings.ReplaceAll(s, x.Reveal(), x.String())
-		}
-	}
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029' {
 			return -1
 		}
 		return r
 	}, strings.ToValidUTF8(s, ""))
+	for _, x := range secrets {
+		if !x.Empty() {
+			s = strings.ReplaceAll(s, x.Reveal(), x.String())
+		}
+	}
 	if len(s) > 200 {
 		s = strings.ToValidUTF8(s[:200], "") + "…"
 	}

@@ -41,7 +41,7 @@ type Grant struct {
 	Force bool
 	// SendBy: not a byte leaves after this moment. Zero: no guard.
 	SendBy time.Time
-	// Life is what WeChat promises; a longer expires_in is cut to it.
+	// Life is what WeChat promises; a longer expires_in makes no sense.
 	Life time.Duration
 }
 
