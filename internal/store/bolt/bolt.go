@@ -24,14 +24,18 @@ var bucket = []byte("records")
 // out while it is open. All writes go through one goroutine, which commits
 // together what has come in while the disk was busy with the last commit.
 type Store struct {
-	db          *bbolt.DB
+	path        string
+	open        openFile
 	clock       *clock
-	incarnation uint32
+	incarnation uint32 // the writer's own
+
+	file sync.RWMutex // held to read db; written by repair alone
+	db   *bbolt.DB
 
 	writes  chan *write
 	running sync.WaitGroup // the writer and the watchers
 	closed  chan struct{}
-	// broken is set by the first commit that fails, and stays.
+	// broken is set by the first commit that fails, until repair.
 	broken atomic.Pointer[error]
 	// swept is the last key the sweep has looked at; the writer's own.
 	swept []byte
@@ -153,6 +157,8 @@ func (s *Store) Close() error {
 	close(s.closed)
 	s.mu.Unlock()
 	s.running.Wait()
+	s.file.Lock()
+	defer s.file.Unlock()
 	return s.db.Close()
 }
 
@@ -174,13 +180,15 @@ func (s *Store) usable(ctx context.Context) error {
 		return errClosed
 	}
 	if err := s.broken.Load(); err != nil {
-		return fmt.Errorf("store %s: an earlier write failed and what is on the disk is unknown; restart hufu when the disk is well: %w", s.db.Path(), *err)
+		return s.brokenError(*err)
 	}
 	return nil
 }
 
 // view runs read in a read transaction.
 func (s *Store) view(read func(*bbolt.Bucket) error) (err error) {
+	s.file.RLock()
+	defer s.file.RUnlock()
 	defer survive(&err)()
 	return s.db.View(func(tx *bbolt.Tx) error { return read(tx.Bucket(bucket)) })
 }

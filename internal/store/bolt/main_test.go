@@ -17,6 +17,9 @@ const childVar, childPathVar = "HUFU_BOLT_TEST_CHILD", "HUFU_BOLT_TEST_PATH"
 
 func TestMain(m *testing.M) {
 	switch os.Getenv(childVar) {
+	case "full":
+		runOutOfSpace(os.Getenv(childPathVar))
+		os.Exit(0)
 	case "open":
 		_, err := Open(os.Getenv(childPathVar))
 		fmt.Println(err)

@@ -1,8 +1,6 @@
 package bolt
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -44,11 +42,11 @@ func open(path string, file openFile) (_ *Store, err error) {
 	if err := prepare(db, path); err != nil {
 		return nil, err
 	}
-	var draw [4]byte
-	_, _ = rand.Read(draw[:]) // never fails: crypto/rand ends the program instead
 	s := &Store{
+		path:        path,
+		open:        file,
 		db:          db,
-		incarnation: binary.BigEndian.Uint32(draw[:]),
+		incarnation: newIncarnation(),
 		writes:      make(chan *write),
 		closed:      make(chan struct{}),
 		watchers:    map[*watcher]struct{}{},

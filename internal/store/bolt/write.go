@@ -86,12 +86,21 @@ const batchSize = 256
 // run is the writer. A lone write is committed at once; writes that come while
 // a commit is under way share the next one.
 func (s *Store) run() {
+	var again <-chan time.Time // set while there is no space
 	for {
 		select {
 		case <-s.closed:
 			return
 		case w := <-s.writes:
 			s.commit(s.gather(w))
+		case <-again:
+			if s.repair() == nil {
+				s.changed("")
+			}
+			again = nil
+		}
+		if cause := s.broken.Load(); cause != nil && again == nil && full(*cause) {
+			again = time.After(repairEvery)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/hufu-project/hufu/internal/credential"
 )
 
-func TestRevEchoLeaks(t *testing.T) {
+func TestAnEchoingPeerLeaksNothing(t *testing.T) {
 	for name, serve := range map[string]func(net.Conn){
 		"echo": func(c net.Conn) { _, _ = io.Copy(c, c) },
 		"bare json": func(c net.Conn) {
@@ -69,7 +69,7 @@ func TestRevEchoLeaks(t *testing.T) {
 	}
 }
 
-func TestRevErrmsgControl(t *testing.T) {
+func TestASecretSplitByControlBytesIsRedacted(t *testing.T) {
 	a, err := parse([]byte(`{"errcode":40125,"errmsg":"invalid SECR\u0001ET0123456789"}`))
 	if err != nil {
 		t.Fatal(err)
