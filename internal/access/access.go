@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/hufu-project/hufu/internal/config"
 	"github.com/hufu-project/hufu/internal/registry"
 )
 
@@ -57,6 +59,11 @@ type KeyID [4]byte
 // String gives eight hexadecimal digits.
 func (k KeyID) String() string { return hex.EncodeToString(k[:]) }
 
+// hasKey reports whether one of the client's keys has that id.
+func hasKey(c *registry.Client, id KeyID) bool {
+	return slices.ContainsFunc(c.KeySHA256, func(sum config.KeyHash) bool { return KeyID(sum[:4]) == id })
+}
+
 // Guard lets callers in. Its methods are safe for concurrent use.
 type Guard struct {
 	registry *registry.Registry
@@ -67,6 +74,7 @@ type Guard struct {
 
 	mu    sync.RWMutex // guards the map, not what it points to
 	hands map[handOut]*handed
+	sweep int // the size at which the map is looked through
 
 	unrecorded, denied, limited atomic.Uint64
 }
@@ -103,16 +111,46 @@ func (g *Guard) Authenticate(key string, ip netip.Addr, q Request) (Caller, erro
 		return caller, g.strange(caller, "unknown client key")
 	}
 	caller.Client = client
-	if len(client.From) > 0 && !client.MayCallFrom(ip) {
-		err := &Refusal{
-			Err: ErrForbidden, IP: ip,
-			Reason: fmt.Sprintf("client %s may not call from %s", client.Name, ip),
-			Hint:   "add the address to from of this client; behind a proxy of yours, add the proxy to trusted_proxies",
-		}
-		g.deny(caller, record{Action: "authenticate", Reason: err.Reason})
-		return caller, err
+	return caller, g.placed(caller)
+}
+
+// placed refuses a caller whose client may not call from where it is.
+func (g *Guard) placed(c Caller) error {
+	if c.Client.MayCallFrom(c.IP) {
+		return nil
 	}
-	return caller, nil
+	err := &Refusal{
+		Err: ErrForbidden, IP: c.IP,
+		Reason: fmt.Sprintf("client %s may not call from %s", c.Client.Name, c.IP),
+		Hint:   "add the address to from of this client; behind a proxy of yours, add the proxy to trusted_proxies",
+	}
+	g.deny(c, record{Action: "authenticate", Reason: err.Reason})
+	return err
+}
+
+// latest is a caller with its client as it is now; ok is false where the
+// client, or the key that it showed, is gone.
+func (g *Guard) latest(c Caller) (_ Caller, ok bool) {
+	now, ok := g.registry.Client(c.Client.Name)
+	if now == c.Client { // nothing has changed: clients are replaced, never altered
+		return c, true
+	}
+	if !ok || !hasKey(now, c.KeyID) {
+		return c, false
+	}
+	c.Client = now
+	return c, true
+}
+
+// again lets a caller in once more, after something that took its time. Errors
+// as of Authenticate.
+func (g *Guard) again(c Caller) (Caller, error) {
+	now, ok := g.latest(c)
+	if !ok {
+		g.deny(c, record{Action: "authenticate", Reason: "the client key was withdrawn during the request"})
+		return c, ErrUnauthorized
+	}
+	return now, g.placed(now)
 }
 
 // strange refuses somebody whose key says nothing.

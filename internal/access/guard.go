@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -22,12 +23,46 @@ type Act struct {
 	// client may use, before and after.
 	Client string
 	Apps   []credential.App
+	// Granted is that client as it will be, for the record; nil where nothing
+	// is granted.
+	Granted *config.Client
 }
 
-// Check lets an operator act, and records it, before the act, each time. It
-// waits for the record. Errors: ErrForbidden, credential.ErrNotFound for an
-// app that the caller may not use, ErrUnrecorded.
-func (g *Guard) Check(c Caller, act Act) error {
+// Do lets an operator act. It looks whether the caller may, records the act,
+// each time, waits for the record, and then calls do; that do failed is
+// recorded as well. What is wrong with the act itself is told only to who may
+// act; then nothing is recorded, for nothing is done. Errors: ErrForbidden,
+// credential.ErrNotFound for an app that the caller may not use, wrong,
+// ErrUnrecorded, and what do returns.
+func (g *Guard) Do(c Caller, act Act, wrong error, do func() error) error {
+	if err := g.mayDo(c, act); err != nil {
+		return err
+	}
+	if wrong != nil {
+		return wrong
+	}
+	r := recordOf(act.Name, act.Key)
+	r.Decision, r.Target, r.Granted = allowed, act.Client, grantOf(act.Granted)
+	if err := g.audit.append(g.line(c, r)).wait(); err != nil {
+		if err := g.lost(err); err != nil {
+			return err
+		}
+	}
+	g.log.LogAttrs(context.Background(), slog.LevelInfo, "operator's act", slog.String("act", act.Name), slog.String("client", c.Client.Name),
+		slog.String("app", string(r.App)), slog.String("target", r.Target), slog.String("request", c.Request.String()))
+	err := do()
+	if err != nil {
+		r.Decision, r.Reason = broken, err.Error()
+		if err := g.audit.append(g.line(c, r)).wait(); err != nil {
+			g.unrecorded.Add(1)
+			g.log.Error("the audit record of a failure is lost", "err", err)
+		}
+	}
+	return err
+}
+
+// mayDo refuses, and records it, what the caller may not do.
+func (g *Guard) mayDo(c Caller, act Act) error {
 	r := recordOf(act.Name, act.Key)
 	r.Target = plain(act.Client)
 	switch {
@@ -44,33 +79,34 @@ func (g *Guard) Check(c Caller, act Act) error {
 			Hint: `to manage all clients it needs apps: ["*"]`,
 		}
 	}
-	r.Decision = allowed
-	g.log.LogAttrs(context.Background(), slog.LevelInfo, "operator's act", slog.String("act", act.Name), slog.String("client", c.Client.Name),
-		slog.String("app", string(r.App)), slog.String("target", r.Target), slog.String("request", c.Request.String()))
-	if err := g.audit.append(g.line(c, r)).wait(); err != nil {
-		return g.lost(err)
-	}
 	return nil
 }
 
 // Hand hands a credential out: it looks whether the caller may have it, lets
-// get bring it, and records the hand-out before it returns. Once per client
-// and value the record is written and waited for; after that Hand costs no
-// allocation and no system call, and reports again. What may not be had is not
-// asked for. Errors: credential.ErrNotFound, ErrForbidden, ErrUnrecorded, and
-// what get returns.
+// get bring it, looks again, since get may have waited, and records the hand-out
+// before it returns. Once per client key and value the record is written and
+// waited for; after that Hand costs no allocation and no system call, and
+// reports again. What may not be had is not asked for. Errors:
+// credential.ErrNotFound, ErrForbidden, ErrUnrecorded, what get returns, and
+// ErrUnauthorized for a client or a key that is gone by then.
 func (g *Guard) Hand(c Caller, key credential.Key, get func() (credential.Credential, error)) (v credential.Credential, again bool, err error) {
 	if !May(c, key) {
 		return v, false, g.refuse(c, key)
 	}
 	v, err = get()
+	c, gone := g.again(c)
+	switch {
+	case gone != nil:
+		err = gone
+	case !May(c, key):
+		err = g.refuse(c, key)
+	case errors.Is(err, credential.ErrNotFound):
+		err = g.hide(c, recordOf(string(actionFor(key.Kind)), key))
+	}
 	if err != nil {
-		if errors.Is(err, credential.ErrNotFound) {
-			err = g.hide(c, recordOf(string(actionFor(key.Kind)), key))
-		}
 		return credential.Credential{}, false, err
 	}
-	h := g.handed(handOut{c.Client.Name, key})
+	h := g.handed(handOut{c.Client.Name, c.KeyID, key})
 	if tag := h.tag.Load(); tag != nil && *tag == v.Tag {
 		return v, true, nil
 	}
@@ -86,6 +122,17 @@ func May(c Caller, key credential.Key) bool {
 	action := actionFor(key.Kind)
 	return c.Client.MayUse(key.App) && c.Client.Allow.Has(action) &&
 		(action != config.Token || c.Client.Tokens == config.Real)
+}
+
+// Still reports whether a caller that was let in would be let in now and may be
+// given a credential of an app that is there. It records nothing: it is for
+// ending a wait.
+func (g *Guard) Still(c Caller, key credential.Key) bool {
+	c, ok := g.latest(c)
+	if _, exists := g.registry.App(key.App); !exists {
+		return false
+	}
+	return ok && c.Client.MayCallFrom(c.IP) && May(c, key)
 }
 
 // refuse says why not, and records it.
@@ -109,11 +156,17 @@ func actionFor(kind credential.Kind) config.Action {
 	return config.Ticket
 }
 
-// handOut is what is recorded once per value.
+// handOut is what is recorded once per value: a client that is made anew under
+// its old name, or shows another of its keys, may be somebody else.
 type handOut struct {
 	client string
+	id     KeyID
 	key    credential.Key
 }
+
+// minSweep is how many hand-outs are kept without looking whether they can
+// come again.
+const minSweep = 64
 
 // handed is the last value of a hand-out that was recorded, by its tag, and
 // the next one while its record is being written.
@@ -135,10 +188,23 @@ func (g *Guard) handed(k handOut) *handed {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if h = g.hands[k]; h == nil {
+		if len(g.hands) >= g.sweep {
+			maps.DeleteFunc(g.hands, func(old handOut, _ *handed) bool { return !g.lasts(old) })
+			g.sweep = max(minSweep, 2*len(g.hands))
+		}
 		h = &handed{}
 		g.hands[k] = h
 	}
 	return h
+}
+
+// lasts reports whether there may be such a hand-out again.
+func (g *Guard) lasts(k handOut) bool {
+	client, ok := g.registry.Client(k.client)
+	if _, exists := g.registry.App(k.key.App); !exists {
+		return false
+	}
+	return ok && hasKey(client, k.id) && May(Caller{Client: client}, k.key)
 }
 
 // first records a value that this client is given for the first time. Callers

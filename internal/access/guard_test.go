@@ -116,6 +116,9 @@ func (g *gate) never() (credential.Credential, error) {
 	return generation(1), nil
 }
 
+// nothing is an act that works.
+func nothing() error { return nil }
+
 func TestHandOutIsRecordedBeforeTheAnswer(t *testing.T) {
 	t.Parallel()
 	g := newGate(t, "", true)
@@ -219,8 +222,8 @@ func TestUnrecordableHandOutIsRefusedWhereRecordsAreRequired(t *testing.T) {
 			t.Errorf("Hand: %v", err)
 		}
 	}
-	if err := g.Check(g.caller("operator"), Act{Name: "renew", Key: shop}); !errors.Is(err, ErrUnrecorded) {
-		t.Errorf("Check: %v", err)
+	if err := g.Do(g.caller("operator"), Act{Name: "renew", Key: shop}, nil, nothing); !errors.Is(err, ErrUnrecorded) {
+		t.Errorf("Do: %v", err)
 	}
 	if n := g.Counts().Unrecorded; n != 3 {
 		t.Errorf("%d records counted as lost, want 3", n)
@@ -235,8 +238,8 @@ func TestUnrecordableHandOutIsServedWhereRecordsAreNotRequired(t *testing.T) {
 			t.Errorf("Hand: again %v, %v", again, err)
 		}
 	}
-	if err := g.Check(g.caller("operator"), Act{Name: "renew", Key: shop}); err != nil {
-		t.Errorf("Check: %v", err)
+	if err := g.Do(g.caller("operator"), Act{Name: "renew", Key: shop}, nil, nothing); err != nil {
+		t.Errorf("Do: %v", err)
 	}
 	if n := g.Counts().Unrecorded; n != 2 {
 		t.Errorf("%d records counted as lost, want 2: one per value, one per act", n)
@@ -337,7 +340,7 @@ func TestOperatorsActs(t *testing.T) {
 	} {
 		g := newGate(t, "", false)
 		for range 2 {
-			if err := g.Check(g.caller(test.client), test.act); !errors.Is(err, test.want) {
+			if err := g.Do(g.caller(test.client), test.act, nil, nothing); !errors.Is(err, test.want) {
 				t.Errorf("%s, %+v: %v, want %v", test.client, test.act, err, test.want)
 			}
 		}
@@ -443,8 +446,8 @@ func TestNothingSecretIsRecordedOrLogged(t *testing.T) {
 		_, _, _ = g.Hand(c, credential.Key{App: shop.App, Kind: credential.Kind(misplaced)}, func() (credential.Credential, error) {
 			return credential.Credential{}, credential.ErrNotFound
 		})
-		_ = g.Check(c, Act{Name: "put_client", Client: misplaced, Key: k})
-		_ = g.Check(o, Act{Name: "put_client", Client: misplaced, Key: k})
+		_ = g.Do(c, Act{Name: "put_client", Client: misplaced, Key: k}, nil, nothing)
+		_ = g.Do(o, Act{Name: "put_client", Client: misplaced, Key: k}, nil, nothing)
 		_, _ = g.Authenticate(misplaced, home, Request{})
 	}
 	_, _, _ = g.Hand(c, shop, giving(generation(1)))

@@ -2,9 +2,11 @@ package access
 
 import (
 	"encoding/json"
+	"net/netip"
 	"strings"
 	"time"
 
+	"github.com/hufu-project/hufu/internal/config"
 	"github.com/hufu-project/hufu/internal/credential"
 )
 
@@ -15,8 +17,8 @@ import (
 //	 "app":"wx0123456789abcdef","kind":"access_token","generation":7,"tag":"7-9f3c51d2","decision":"allowed"}
 //
 // Action is what the client must be allowed (token, ticket), an operator's act
-// (renew, put_client …, then target is the client it was done to) or
-// authenticate. Tag is the entity tag; its keyed hash stands for the value. No
+// (renew, put_client …, then target is the client it was done to, and granted
+// what that one may do from now on) or authenticate. Tag is the entity tag; its keyed hash stands for the value. No
 // value and no key stands here.
 type record struct {
 	Time       time.Time       `json:"time"`
@@ -33,12 +35,38 @@ type record struct {
 	Tag        string          `json:"tag,omitempty"`
 	Decision   string          `json:"decision"`
 	Reason     string          `json:"reason,omitempty"`
+	Granted    *grant          `json:"granted,omitempty"`
 }
 
+// Allowed stands before what it allows; where that did not work after all,
+// another record says so.
 const (
 	allowed = "allowed"
 	denied  = "denied"
+	broken  = "failed"
 )
+
+// grant is what a client was given:
+//
+//	{"apps":["*"],"allow":["token","admin"],"tokens":"real","from":["10.0.0.0/8"],"keys":["5e884898"]}
+type grant struct {
+	Apps   []credential.App `json:"apps"`
+	Allow  config.Actions   `json:"allow"`
+	Tokens string           `json:"tokens"`
+	From   []netip.Prefix   `json:"from,omitempty"` // none: from anywhere
+	Keys   []string         `json:"keys"`
+}
+
+func grantOf(c *config.Client) *grant {
+	if c == nil {
+		return nil
+	}
+	g := &grant{Apps: c.Apps, Allow: c.Allow, Tokens: c.Tokens, From: c.From}
+	for _, sum := range c.KeySHA256 {
+		g.Keys = append(g.Keys, KeyID(sum[:4]).String())
+	}
+	return g
+}
 
 // recordOf begins a record about a credential. What names it came out of the
 // request, where people also put their secrets.

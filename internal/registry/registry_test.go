@@ -255,6 +255,31 @@ func TestNoTwoClientsShareAKey(t *testing.T) {
 	}
 }
 
+func TestNoTwoClientsShareARedirectURI(t *testing.T) {
+	t.Parallel()
+	r := run(t, openStore(t))
+	site := func(name string, key byte, app credential.App, uri string) config.Client {
+		c := client(name, key)
+		c.Apps, c.Allow, c.RedirectURIs = []credential.App{app}, config.Actions{config.Login}, []string{uri}
+		return c
+	}
+	for _, test := range []struct {
+		c    config.Client
+		want error
+	}{
+		{site("shop", 1, "wx1", "https://shop.example.com/cb"), nil},
+		{site("shop", 1, "wx1", "https://shop.example.com/*"), nil},
+		{site("mall", 2, "wx1", "https://shop.example.com/mall/cb"), registry.ErrRedirectTaken},
+		{site("mall", 2, config.AllApps, "https://shop.example.com/mall/*"), registry.ErrRedirectTaken},
+		{site("mall", 2, "wx2", "https://shop.example.com/mall/cb"), nil},
+		{site("mall", 1, "wx2", "https://mall.example.com/cb"), registry.ErrKeyTaken},
+	} {
+		if err := r.PutClient(t.Context(), test.c); !errors.Is(err, test.want) {
+			t.Errorf("%s with %s for %s: %v, want %v", test.c.Name, test.c.RedirectURIs, test.c.Apps, err, test.want)
+		}
+	}
+}
+
 func TestWhatMakesNoSenseIsNotStored(t *testing.T) {
 	t.Parallel()
 	r := run(t, openStore(t))

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/hufu-project/hufu/internal/config"
 	"github.com/hufu-project/hufu/internal/credential"
@@ -17,6 +16,9 @@ var (
 	ErrStore = errors.New("the store cannot be reached")
 	// ErrKeyTaken: another client has one of the keys.
 	ErrKeyTaken = errors.New("another client has this key")
+	// ErrRedirectTaken: some address after a login would belong to another
+	// client of the same app too.
+	ErrRedirectTaken = errors.New("another client has such a redirect_uri")
 )
 
 // tries bounds how often a write that lost against another is repeated.
@@ -27,45 +29,94 @@ const tries = 5
 // config.Problems, credential.ErrDeclared, store.ErrConflict, store.ErrUnsure,
 // ErrStore.
 func (r *Registry) PutApp(ctx context.Context, a config.App) error {
-	if app, ok := r.App(a.AppID); ok && app.Declared {
-		return fmt.Errorf("put app %s: %w", a.AppID, credential.ErrDeclared)
-	}
-	if err := a.Check(); err != nil {
-		return fmt.Errorf("put app %s: %w", a.AppID, err)
+	if err := r.CheckApp(a); err != nil {
+		return err
 	}
 	return r.put(ctx, appPrefix+string(a.AppID), config.EncodeApp(a))
 }
 
+// CheckApp says why PutApp would not even begin. It reads memory only. Errors:
+// config.Problems, credential.ErrDeclared.
+func (r *Registry) CheckApp(a config.App) error {
+	if err := r.AppWritable(a.AppID); err != nil {
+		return err
+	}
+	if err := a.Check(); err != nil {
+		return fmt.Errorf("app %s: %w", a.AppID, err)
+	}
+	return nil
+}
+
+// AppWritable returns credential.ErrDeclared for a declared app.
+func (r *Registry) AppWritable(id credential.App) error {
+	if app, ok := r.App(id); ok && app.Declared {
+		return fmt.Errorf("app %s: %w", id, credential.ErrDeclared)
+	}
+	return nil
+}
+
 // DeleteApp takes an app out. Errors as of PutApp, and credential.ErrNotFound.
 func (r *Registry) DeleteApp(ctx context.Context, id credential.App) error {
-	if app, ok := r.App(id); ok && app.Declared {
-		return fmt.Errorf("delete app %s: %w", id, credential.ErrDeclared)
+	if err := r.AppWritable(id); err != nil {
+		return err
 	}
 	return r.delete(ctx, appPrefix+string(id))
 }
 
-// PutClient adds a client or replaces it, as PutApp does; ErrKeyTaken where
-// another client has one of its keys.
+// PutClient adds a client or replaces it, as PutApp does; ErrKeyTaken and
+// ErrRedirectTaken where it cannot be beside another client.
 func (r *Registry) PutClient(ctx context.Context, c config.Client) error {
-	if old, ok := r.Client(c.Name); ok && old.Declared {
-		return fmt.Errorf("put client %s: %w", c.Name, credential.ErrDeclared)
-	}
-	if err := c.Check(); err != nil {
-		return fmt.Errorf("put client %s: %w", c.Name, err)
-	}
-	if slices.ContainsFunc(c.KeySHA256, func(sum config.KeyHash) bool {
-		other, ok := r.ClientByKey(sum)
-		return ok && other.Name != c.Name
-	}) {
-		return fmt.Errorf("put client %s: %w", c.Name, ErrKeyTaken)
+	if err := r.CheckClient(c); err != nil {
+		return err
 	}
 	return r.put(ctx, clientPrefix+c.Name, config.EncodeClient(c))
 }
 
+// CheckClient says why PutClient would not even begin, as CheckApp does; also
+// ErrKeyTaken, ErrRedirectTaken.
+func (r *Registry) CheckClient(c config.Client) error {
+	if err := r.ClientWritable(c.Name); err != nil {
+		return err
+	}
+	if err := c.Check(); err != nil {
+		return fmt.Errorf("client %s: %w", c.Name, err)
+	}
+	if err := r.clash(c); err != nil {
+		return fmt.Errorf("client %s: %w", c.Name, err)
+	}
+	return nil
+}
+
+// clash says why a client cannot be beside the others.
+func (r *Registry) clash(c config.Client) error {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for other := range r.clients.all() {
+		if other.Name == c.Name {
+			continue
+		}
+		if why, ok := errors.AsType[*config.Clash](c.Clashes(other.Client)); ok {
+			if why.Key == "redirect_uris" {
+				return fmt.Errorf("%w: %w", ErrRedirectTaken, why)
+			}
+			return fmt.Errorf("%w: %w", ErrKeyTaken, why)
+		}
+	}
+	return nil
+}
+
+// ClientWritable returns credential.ErrDeclared for a declared client.
+func (r *Registry) ClientWritable(name string) error {
+	if c, ok := r.Client(name); ok && c.Declared {
+		return fmt.Errorf("client %s: %w", name, credential.ErrDeclared)
+	}
+	return nil
+}
+
 // DeleteClient takes a client out, as DeleteApp does.
 func (r *Registry) DeleteClient(ctx context.Context, name string) error {
-	if c, ok := r.Client(name); ok && c.Declared {
-		return fmt.Errorf("delete client %s: %w", name, credential.ErrDeclared)
+	if err := r.ClientWritable(name); err != nil {
+		return err
 	}
 	return r.delete(ctx, clientPrefix+name)
 }

@@ -1,0 +1,205 @@
+package access
+
+import (
+	"encoding/base64"
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hufu-project/hufu/internal/config"
+	"github.com/hufu-project/hufu/internal/credential"
+	"github.com/hufu-project/hufu/internal/registry"
+)
+
+const overlap = 5 * time.Minute
+
+var (
+	newKey = []byte("0123456789abcdef0123456789abcdef")
+	oldKey = []byte("fedcba9876543210fedcba9876543210")
+)
+
+// mint is a registry of one client, and a token of each type for it.
+func mint(t testing.TB) (*registry.Registry, *Phantoms, map[PhantomType]Phantom, config.Client) {
+	t.Helper()
+	_, sum := NewKey()
+	c := config.Client{
+		Name: "shop-backend", KeySHA256: []config.KeyHash{sum}, Apps: []credential.App{shop.App},
+		Allow: config.Actions{config.Token, config.Login}, Tokens: config.Phantom,
+	}
+	reg := registry.New(nil)
+	reg.Declare([]config.App{{AppID: shop.App}}, []config.Client{c})
+	all := map[PhantomType]Phantom{}
+	for _, typ := range []PhantomType{AppPhantom, UserPhantom, RefreshPhantom} {
+		all[typ] = Phantom{
+			Type: typ, App: shop.App, Client: c.Name, KeyID: KeyID(sum[:4]), Session: NewSession(),
+			End: time.Now().Add(2 * time.Hour).Truncate(time.Second),
+		}
+	}
+	return reg, NewPhantoms(reg, overlap, newKey, oldKey), all, c
+}
+
+func TestPhantomTokensSayWhatTheyWereMintedFor(t *testing.T) {
+	t.Parallel()
+	reg, p, all, _ := mint(t)
+	older := NewPhantoms(reg, overlap, oldKey)
+	form := regexp.MustCompile(`^\d\d_[A-Za-z0-9_-]{60,509}$`)
+	for typ, f := range all {
+		token := p.Mint(f).Reveal()
+		if !form.MatchString(token) {
+			t.Errorf("%q does not look like a token of WeChat's", token)
+		}
+		if got, err := p.Parse(token); err != nil || got != f {
+			t.Errorf("type %d: %+v, %v, want %+v", typ, got, err, f)
+		}
+		if token == p.Mint(f).Reveal() {
+			t.Error("two tokens are the same")
+		}
+		// Minted before the master key was changed.
+		if got, err := p.Parse(older.Mint(f).Reveal()); err != nil || got != f {
+			t.Errorf("under the older key: %+v, %v", got, err)
+		}
+		if _, err := older.Parse(token); !errors.Is(err, ErrForged) {
+			t.Errorf("another key opens it: %v", err)
+		}
+	}
+	longest := Phantom{Type: UserPhantom, App: credential.App(strings.Repeat("a", 64)), Client: strings.Repeat("c", 64)}
+	if n := len(p.Mint(longest).Reveal()); n > maxPhantom {
+		t.Errorf("the longest has %d bytes", n)
+	}
+}
+
+func TestAlteredPhantomTokensAreForged(t *testing.T) {
+	t.Parallel()
+	_, p, all, _ := mint(t)
+	token := p.Mint(all[UserPhantom]).Reveal()
+	for i := range token {
+		for _, c := range []byte("A0_-=%\n") {
+			altered := token[:i] + string(c) + token[i+1:]
+			if altered == token {
+				continue
+			}
+			if _, err := p.Parse(altered); !errors.Is(err, ErrForged) {
+				t.Fatalf("byte %d replaced by %q: %v", i, c, err)
+			}
+		}
+	}
+	for _, text := range []string{"", "10_", "10", token[:len(token)-1], token + "A", token + "=", " " + token, strings.Repeat("10_", 500)} {
+		if _, err := p.Parse(text); !errors.Is(err, ErrForged) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	// What the last letter has too many of bits makes no second text.
+	raw, err := base64.RawURLEncoding.DecodeString(token[3:])
+	if err != nil || base64.RawURLEncoding.EncodeToString(raw) != token[3:] {
+		t.Error(err)
+	}
+}
+
+func TestPhantomTokensEndWithWhatTheyStandOn(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*config.Client, *[]config.App){
+		"the client":     func(c *config.Client, _ *[]config.App) { c.Name = "another" },
+		"the app":        func(_ *config.Client, apps *[]config.App) { *apps = nil },
+		"the grant":      func(c *config.Client, _ *[]config.App) { c.Apps = []credential.App{foreign.App} },
+		"the right":      func(c *config.Client, _ *[]config.App) { c.Allow = config.Actions{config.Call} },
+		"the client key": func(c *config.Client, _ *[]config.App) { _, sum := NewKey(); c.KeySHA256 = []config.KeyHash{sum} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reg, p, all, c := mint(t)
+			apps := []config.App{{AppID: shop.App}}
+			change(&c, &apps)
+			reg.Declare(apps, []config.Client{c})
+			for typ, f := range all {
+				if got, err := p.Parse(p.Mint(f).Reveal()); !errors.Is(err, ErrForged) || got != (Phantom{}) {
+					t.Errorf("type %d: %+v, %v", typ, got, err)
+				}
+			}
+		})
+	}
+	t.Run("another key beside it changes nothing", func(t *testing.T) {
+		t.Parallel()
+		reg, p, all, c := mint(t)
+		_, sum := NewKey()
+		c.KeySHA256 = append([]config.KeyHash{sum}, c.KeySHA256...)
+		reg.Declare([]config.App{{AppID: shop.App}}, []config.Client{c})
+		if _, err := p.Parse(p.Mint(all[UserPhantom]).Reveal()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestPhantomTokensOutliveTheirEndByTheOverlap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, p, all, _ := mint(t)
+		f := all[AppPhantom]
+		token := p.Mint(f).Reveal()
+		time.Sleep(time.Until(f.End) + overlap - time.Millisecond)
+		if _, err := p.Parse(token); err != nil {
+			t.Errorf("inside the overlap: %v", err)
+		}
+		time.Sleep(time.Millisecond)
+		if got, err := p.Parse(token); !errors.Is(err, ErrExpired) || got != f {
+			t.Errorf("after it: %+v, %v", got, err)
+		}
+	})
+}
+
+func FuzzPhantom(f *testing.F) {
+	reg := registry.New(nil)
+	p := NewPhantoms(reg, overlap, newKey)
+	f.Add(p.Mint(Phantom{Type: UserPhantom, App: "a", Client: "c"}).Reveal())
+	f.Add("10_AAAA")
+	f.Fuzz(func(t *testing.T, token string) {
+		if _, err := p.Parse(token); !errors.Is(err, ErrForged) {
+			t.Errorf("%q: %v", token, err)
+		}
+	})
+}
+
+func TestWhatBelongsToUsersIsHandedOutAndRecorded(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, "", false)
+	key, sum := NewKey()
+	login := config.Client{Name: "login", KeySHA256: []config.KeyHash{sum}, Apps: []credential.App{shop.App, foreign.App}, Allow: config.Actions{config.Login}}
+	none, noneSum := NewKey()
+	without := config.Client{Name: "without", KeySHA256: []config.KeyHash{noneSum}, Apps: []credential.App{shop.App}, Allow: config.Actions{config.Token}}
+	g.reg.Declare([]config.App{{AppID: shop.App}}, []config.Client{login, without})
+	g.keys["login"], g.keys["without"] = key.Reveal(), none.Reveal()
+
+	asked := 0
+	get := func() error { asked++; return nil }
+	if err := g.HandUser(g.caller("login"), "redeem_code", shop.App, get); err != nil || asked != 1 {
+		t.Fatal(err, asked)
+	}
+	if r := g.last(); r.Action != "redeem_code" || r.Decision != allowed || r.App != shop.App || r.Client != "login" {
+		t.Errorf("recorded %+v", r)
+	}
+	if err := g.HandUser(g.caller("without"), "redeem_code", shop.App, get); !errors.Is(err, ErrForbidden) || asked != 1 {
+		t.Error(err, asked)
+	}
+	if err := g.HandUser(g.caller("login"), "redeem_code", foreign.App, get); !errors.Is(err, credential.ErrNotFound) || asked != 1 {
+		t.Error("an app that is not there:", err, asked)
+	}
+	if r := g.last(); r.Decision != denied || r.Client != "login" {
+		t.Errorf("recorded %+v", r)
+	}
+	// Withdrawn while it was brought.
+	err := g.HandUser(g.caller("login"), "redeem_code", shop.App, func() error {
+		g.reg.Declare([]config.App{{AppID: shop.App}}, []config.Client{without})
+		return nil
+	})
+	if !errors.Is(err, ErrUnauthorized) {
+		t.Error("its key was withdrawn meanwhile:", err)
+	}
+	g.reg.Declare([]config.App{{AppID: shop.App}}, []config.Client{login, without})
+	gone := errors.New("gone")
+	before := len(g.records())
+	if err := g.HandUser(g.caller("login"), "redeem_code", shop.App, func() error { return gone }); !errors.Is(err, gone) || len(g.records()) != before {
+		t.Error("nothing was handed out, and that is recorded:", err)
+	}
+}
