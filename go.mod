@@ -4,11 +4,13 @@ go 1.26.0
 
 // What the program is built of.
 require (
+	github.com/a-h/templ v0.3.977 // pages that are checked when they are compiled; html/template would double the binary
 	github.com/prometheus/client_golang v1.25.0 // metrics in the form that everybody scrapes
 	github.com/spf13/cobra v1.10.2 // commands, help and completion; keeps the binary small
 	go.etcd.io/bbolt v1.5.0 // the embedded store: one file, durable, locked
 	go.yaml.in/yaml/v4 v4.0.0 // every mistake in a file with its line and column
 	golang.org/x/term v0.47.0 // is it a person who reads this
+	rsc.io/qr v0.2.0 // the QR code on the page "open in WeChat"
 )
 
 // What only tests need.

@@ -26,14 +26,12 @@ func (a *api) putApp(w http.ResponseWriter, r *http.Request, c access.Caller) er
 	if app.Name == "" {
 		app.Name = string(id)
 	}
-	// Who may not is told that, and nothing about the body.
-	if err := a.Guard.Check(c, access.Act{Name: "put_app", Key: credential.Key{App: id}}); err != nil {
-		return err
+	if wrong == nil {
+		wrong = a.Registry.CheckApp(app)
 	}
-	if wrong != nil {
-		return wrong
-	}
-	if err := a.Registry.PutApp(r.Context(), app); err != nil {
+	act := access.Act{Name: "put_app", Key: credential.Key{App: id}}
+	err = a.Guard.Do(c, act, wrong, func() error { return a.Registry.PutApp(r.Context(), app) })
+	if err != nil {
 		return err
 	}
 	return writeJSON(w, app)
@@ -42,10 +40,9 @@ func (a *api) putApp(w http.ResponseWriter, r *http.Request, c access.Caller) er
 // deleteApp answers DELETE /v1/apps/{app}.
 func (a *api) deleteApp(w http.ResponseWriter, r *http.Request, c access.Caller) error {
 	id := credential.App(r.PathValue("app"))
-	if err := a.Guard.Check(c, access.Act{Name: "delete_app", Key: credential.Key{App: id}}); err != nil {
-		return err
-	}
-	if err := a.Registry.DeleteApp(r.Context(), id); err != nil {
+	act := access.Act{Name: "delete_app", Key: credential.Key{App: id}}
+	err := a.Guard.Do(c, act, a.Registry.AppWritable(id), func() error { return a.Registry.DeleteApp(r.Context(), id) })
+	if err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -65,14 +62,12 @@ func (a *api) putClient(w http.ResponseWriter, r *http.Request, c access.Caller)
 		wrong = web.BadRequest("the body names another client than the path", "leave name out of the body")
 	}
 	client.Name = name
-	apps := slices.Concat(a.appsOf(name), client.Apps)
-	if err := a.Guard.Check(c, access.Act{Name: "put_client", Client: name, Apps: apps}); err != nil {
-		return err
+	if wrong == nil {
+		wrong = a.Registry.CheckClient(client)
 	}
-	if wrong != nil {
-		return wrong
-	}
-	if err := a.Registry.PutClient(r.Context(), client); err != nil {
+	act := access.Act{Name: "put_client", Client: name, Apps: slices.Concat(a.appsOf(name), client.Apps), Granted: &client}
+	err = a.Guard.Do(c, act, wrong, func() error { return a.Registry.PutClient(r.Context(), client) })
+	if err != nil {
 		return err
 	}
 	return writeJSON(w, client)
@@ -81,10 +76,9 @@ func (a *api) putClient(w http.ResponseWriter, r *http.Request, c access.Caller)
 // deleteClient answers DELETE /v1/clients/{name}.
 func (a *api) deleteClient(w http.ResponseWriter, r *http.Request, c access.Caller) error {
 	name := r.PathValue("name")
-	if err := a.Guard.Check(c, access.Act{Name: "delete_client", Client: name, Apps: a.appsOf(name)}); err != nil {
-		return err
-	}
-	if err := a.Registry.DeleteClient(r.Context(), name); err != nil {
+	act := access.Act{Name: "delete_client", Client: name, Apps: a.appsOf(name)}
+	err := a.Guard.Do(c, act, a.Registry.ClientWritable(name), func() error { return a.Registry.DeleteClient(r.Context(), name) })
+	if err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

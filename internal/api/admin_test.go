@@ -110,7 +110,45 @@ func TestDeclaredOnesAreReadOnly(t *testing.T) {
 			t.Errorf("%s %s: %d %s", test[0], test[1], a.status, a.body)
 		}
 	}
+	for _, act := range []string{"put_app", "delete_app", "put_client", "delete_client"} {
+		if w.recorded("action", act) != 0 {
+			t.Errorf("%s is recorded and was not done", act)
+		}
+	}
 	w.value("real")
+}
+
+func TestWhatIsRecordedAsAllowedMakesSense(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{})
+	sum := strings.Repeat("5e", 32)
+	login := `{"key_sha256":[%q],"apps":["*"],"allow":["login"],"redirect_uris":["https://shop.example.com/*"]}`
+	for _, test := range []struct {
+		path, body string
+		status     int
+		code       string
+	}{
+		{"/v1/clients/x", `rubbish`, 400, "invalid"},
+		{"/v1/clients/x", `{"name":"y","key_sha256":["` + sum + `"],"apps":["*"],"allow":["token"]}`, 400, "bad_request"},
+		{"/v1/clients/x", `{"key_sha256":["` + sum + `"],"apps":["*"],"allow":["everything"]}`, 400, "invalid"},
+		{"/v1/clients/x", `{"key_sha256":["` + config.HashKey(credential.NewSecret(w.keys["real"])).String() + `"],"apps":["*"],"allow":["token"]}`, 409, "key_taken"},
+		{"/v1/clients/site", fmt.Sprintf(login, sum), 200, ""},
+		{"/v1/clients/x", fmt.Sprintf(login, strings.Repeat("5f", 32)), 409, "redirect_taken"},
+		{"/v1/apps/wx9", `{"sorce":"stable"}`, 400, "invalid"},
+	} {
+		a := w.ask("PUT", test.path, "operator", test.body)
+		if code, _ := a.json(t)["code"].(string); a.status != test.status || test.status != 200 && code != test.code {
+			t.Errorf("PUT %s %s: %d %s, want %d %s", test.path, test.body, a.status, a.body, test.status, test.code)
+		}
+	}
+	if n := w.recorded("action", "put_client") + w.recorded("action", "put_app"); n != 1 {
+		t.Errorf("%d records, want the one of what was done", n)
+	}
+	want := map[string]any{"apps": []any{"*"}, "allow": []any{"login"}, "tokens": "phantom", "keys": []any{"5e5e5e5e"}}
+	records := w.records()
+	if diff := cmp.Diff(want, records[len(records)-1]["granted"]); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
 }
 
 func TestNobodyGivesMoreThanTheyHave(t *testing.T) {
@@ -254,6 +292,9 @@ func TestWithoutTheStoreNothingIsChanged(t *testing.T) {
 	a := w.ask("PUT", "/v1/apps/wx9", "operator", `{"secret":"0123456789abcdef0123456789abcdef"}`)
 	if a.status != http.StatusServiceUnavailable || a.json(t)["code"] != "store_unavailable" || a.header.Get("Retry-After") == "" {
 		t.Errorf("%d %s", a.status, a.body)
+	}
+	if w.recorded("action", "put_app", "app", "wx9", "decision", "allowed") != 1 || w.recorded("action", "put_app", "app", "wx9", "decision", "failed") != 1 {
+		t.Error("it is not recorded that it failed")
 	}
 	w.value("real") // G2: and what is live is still served
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -68,8 +69,11 @@ func seconds(d time.Duration) int64 { return int64(max(d, 0) / time.Second) }
 func appendString(b []byte, s string) []byte {
 	for i := range len(s) {
 		if !plain[s[i]] {
-			long, _ := json.Marshal(s) // a string: always succeeds
-			return append(b, long...)
+			var long bytes.Buffer
+			e := json.NewEncoder(&long)
+			e.SetEscapeHTML(false)
+			_ = e.Encode(s) // a string: always succeeds
+			return append(b, bytes.TrimSuffix(long.Bytes(), []byte("\n"))...)
 		}
 	}
 	b = append(b, '"')

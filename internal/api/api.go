@@ -1,6 +1,6 @@
 // Package api is Hufu's own API and WeChat's own paths for the app's token, as
 // one http.Handler for listen.api. What hands out a value goes through
-// access.Guard.Hand; what an operator does goes through Guard.Check.
+// access.Guard.Hand; what an operator does goes through Guard.Do.
 package api
 
 import (

@@ -26,7 +26,7 @@ const (
 )
 
 // splitCredential takes the app and the kind out of the path of a credential,
-// and what follows them.
+// and what follows them, from the slash on.
 func splitCredential(path string) (key credential.Key, rest string, ok bool) {
 	if !strings.HasPrefix(path, appsPath) {
 		return key, "", false
@@ -35,7 +35,9 @@ func splitCredential(path string) (key credential.Key, rest string, ok bool) {
 	if !ok || strings.IndexByte(app, '/') >= 0 {
 		return key, "", false
 	}
-	kind, rest, _ = strings.Cut(kind, "/")
+	if end := strings.IndexByte(kind, '/'); end >= 0 {
+		kind, rest = kind[:end], kind[end:]
+	}
 	return credential.Key{App: credential.App(app), Kind: credential.Kind(kind)}, rest, app != "" && kind != ""
 }
 
@@ -72,12 +74,19 @@ func (a *api) wait(w http.ResponseWriter, r *http.Request, c access.Caller, key 
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
 	defer context.AfterFunc(a.Draining, cancel)()
+	a.look(ctx, cancel, c, key)
 	var current credential.Credential
 	v, _, err := a.Guard.Hand(c, key, func() (credential.Credential, error) {
 		var err error
 		current, err = a.Keeper.Wait(ctx, key, after)
+		if _, exists := a.Registry.App(key.App); !exists {
+			err = credential.ErrNotFound
+		}
 		return current, err
 	})
+	if a.Draining.Err() != nil {
+		web.Leave(w)
+	}
 	switch {
 	case errors.Is(err, credential.ErrUnchanged):
 		notModified(w, current)
@@ -89,6 +98,23 @@ func (a *api) wait(w http.ResponseWriter, r *http.Request, c access.Caller, key 
 		writeCredential(w, v)
 	}
 	return nil
+}
+
+// lookEvery is how often is looked whether who waits still may: what was
+// withdrawn is dead within five seconds.
+const lookEvery = 2 * time.Second
+
+// look ends a wait when its caller may no longer have what it waits for.
+func (a *api) look(ctx context.Context, cancel func(), c access.Caller, key credential.Key) {
+	time.AfterFunc(lookEvery, func() {
+		switch {
+		case ctx.Err() != nil:
+		case !a.Guard.Still(c, key):
+			cancel()
+		default:
+			a.look(ctx, cancel, c, key)
+		}
+	})
 }
 
 // waiting reads after and wait out of a query. Parameters that we do not know

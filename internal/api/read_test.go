@@ -139,6 +139,86 @@ func (w *world) untilReads(n uint64) {
 	}
 }
 
+// TestWithdrawnClientsGetNothingOutOfAnOpenWait: what is withdrawn is dead
+// within five seconds, whether a new value comes meanwhile or not.
+func TestWithdrawnClientsGetNothingOutOfAnOpenWait(t *testing.T) {
+	t.Parallel()
+	gone := func(w *world, _ string) { w.ask("DELETE", "/v1/clients/late", "operator", "") }
+	change := func(old, by string) func(*world, string) {
+		return func(w *world, sum string) {
+			body := fmt.Sprintf(`{"key_sha256":[%q],"apps":[%q],"allow":["token"],"tokens":"real"}`, sum, shop)
+			if a := w.ask("PUT", "/v1/clients/late", "operator", strings.Replace(body, old, by, 1)); a.status != 200 {
+				w.t.Errorf("%d %s", a.status, a.body)
+			}
+		}
+	}
+	for _, test := range []struct {
+		what   string
+		do     func(*world, string)
+		status int
+	}{
+		{"client", gone, 401},
+		{"key", func(w *world, _ string) { change("", "")(w, strings.Repeat("5e", 32)) }, 401},
+		{"app", change(shop, other), 404},
+		{"action", change(`["token"]`, `["call"]`), 403},
+		{"from", change(`{`, `{"from":["203.0.113.0/24"],`), 403},
+	} {
+		for _, renewed := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, renewed %v", test.what, renewed), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, options{})
+				sum := config.HashKey(credential.NewSecret(w.addClient("late"))).String()
+				w.value("late")
+				got := make(chan answer, 1)
+				go func() { got <- w.ask("GET", path(shop)+"?after=1&wait=1m", "late", "") }()
+				w.untilReads(2)
+				test.do(w, sum)
+				start := time.Now()
+				if renewed {
+					if a := w.ask("POST", path(shop)+"/renew", "operator", ""); a.status != 200 {
+						t.Fatalf("renew: %d %s", a.status, a.body)
+					}
+				}
+				a := <-got
+				if took := time.Since(start); a.status != test.status || strings.Contains(a.body, `"value"`) || took > 5*time.Second {
+					t.Errorf("%d %s after %v, want %d", a.status, a.body, took, test.status)
+				}
+			})
+		}
+	}
+}
+
+func TestWaitersOfAnAppThatIsGoneAreToldSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{})
+	must(t, w.sim.AddApp(wxsim.App{ID: "wxnew00000000000", Secret: secret}))
+	w.ask("PUT", "/v1/apps/wxnew00000000000", "operator", `{"secret":"`+secret+`"}`)
+	w.until("the new app's token", func() bool { return w.ask("GET", path("wxnew00000000000"), "operator", "").status == 200 })
+	reads := func() uint64 {
+		s, _ := w.keeper.Status(credential.Key{App: "wxnew00000000000", Kind: credential.AccessToken})
+		return s.Reads
+	}
+	before := reads()
+	got := make(chan answer, 1)
+	go func() { got <- w.ask("GET", path("wxnew00000000000")+"?after=1&wait=1m", "operator", "") }()
+	w.until("the wait", func() bool { return reads() > before })
+	start := time.Now()
+	w.ask("DELETE", "/v1/apps/wxnew00000000000", "operator", "")
+	if a := <-got; a.status != 404 || time.Since(start) > 5*time.Second {
+		t.Errorf("%d %s after %v", a.status, a.body, time.Since(start))
+	}
+}
+
+func TestWhatFollowsTheKindIsNotThere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{})
+	for _, more := range []string{"/", "/x", "/x/"} {
+		if a := w.ask("GET", path(shop)+more, "real", ""); a.status != 404 {
+			t.Errorf("%s: %d %s", path(shop)+more, a.status, a.body)
+		}
+	}
+}
+
 func TestWaitThatBringsNothingIs304(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{})

@@ -57,10 +57,11 @@ func (a *api) renew(w http.ResponseWriter, r *http.Request, c access.Caller) err
 	if body.Reason != "" && body.Reason != leak {
 		return web.BadRequest("the reason is unknown", `leave it out, or give "leak" where the value has leaked and must be dead for good`)
 	}
-	if err := a.Guard.Check(c, access.Act{Name: "renew", Key: key}); err != nil {
+	var v credential.Credential
+	err := a.Guard.Do(c, access.Act{Name: "renew", Key: key}, nil, func() (err error) {
+		v, err = a.Keeper.Renew(r.Context(), key, body.Reason == leak)
 		return err
-	}
-	v, err := a.Keeper.Renew(r.Context(), key, body.Reason == leak)
+	})
 	if err != nil {
 		return err
 	}

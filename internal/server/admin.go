@@ -26,6 +26,11 @@ func (s *Server) admin(programs *web.Surface) http.Handler {
 		surface.Handle(http.MethodGet, path, h)
 		surface.Handle(http.MethodHead, path, h)
 	}
+	surface.Handle("", "/{$}", func(http.ResponseWriter, *http.Request, access.Request) error {
+		p := web.NotFound()
+		p.Detail, p.Hint = "there is nothing at the root", "health is at /healthz and /readyz, metrics are at /metrics"
+		return p
+	})
 	return surface
 }
 

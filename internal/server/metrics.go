@@ -1,19 +1,16 @@
 package server
 
 import (
-	"context"
-	"errors"
 	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/hufu-project/hufu/internal/store"
 	"github.com/hufu-project/hufu/internal/web"
 )
 
-// storeTime bounds the one question to the store in a scrape.
+// storeTime bounds a question to the store in a scrape.
 const storeTime = time.Second
 
 // The metrics of the node; those of credentials are in metrics_credential.go.
@@ -21,6 +18,7 @@ const storeTime = time.Second
 // served.
 var (
 	descStore      = desc("store_up", "1 if the store answers.")
+	descWritable   = desc("store_writable", "1 if the store takes what this node writes.")
 	descUnrecorded = desc("audit_failures_total", "Audit records that could not be written.")
 	descDenied     = desc("denied_total", "Refused callers and requests.")
 	descLimited    = desc("limited_total", "Wrong client keys above the pace of their address.")
@@ -68,7 +66,8 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		panics += surface.Panics()
 	}
 	to.count(descPanics, panics)
-	to.gauge(descStore, truth(s.storeUp()))
+	to.gauge(descStore, truth(s.witness.up()))
+	to.gauge(descWritable, truth(s.witness.status().Writable))
 	to.gauge(descConfig, truth(s.config.status().Passes))
 	to.count(descRejected, s.config.rejected.Load())
 	to.gauge(descBuild, 1, s.version, runtime.Version(), s.node)
@@ -83,14 +82,6 @@ func (to scrape) gauge(d *prometheus.Desc, v float64, labels ...string) {
 
 func (to scrape) count(d *prometheus.Desc, v uint64, labels ...string) {
 	to.out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
-}
-
-// storeUp asks the store for a record that nobody writes.
-func (s *Server) storeUp() bool {
-	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
-	defer cancel()
-	_, err := s.store.Get(ctx, "hufu/nothing")
-	return errors.Is(err, store.ErrNotFound)
 }
 
 func truth(b bool) float64 {

@@ -106,10 +106,10 @@ func TestMetricNames(t *testing.T) {
 		"credential_age_seconds gauge", "credential_expires_in_seconds gauge", "credential_expires_in_seconds_min gauge",
 		"credential_generation gauge", "credential_in_doubt gauge", "credential_live gauge", "credential_state gauge",
 		"credentials gauge", "denied_total counter", "issue_budget gauge", "issues_total counter", "limited_total counter",
-		"panics_total counter", "reads_total counter", "reports_total counter", "store_up gauge",
+		"panics_total counter", "reads_total counter", "reports_total counter", "store_up gauge", "store_writable gauge",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("metrics\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	wants(t, body, `hufu_credential_state{app="`+shop+`",kind="access_token",state="fresh"} 1`, "hufu_store_up 1", "process_open_fds", "go_goroutines")
+	wants(t, body, `hufu_credential_state{app="`+shop+`",kind="access_token",state="fresh"} 1`, "hufu_store_up 1", "hufu_store_writable 1", "process_open_fds", "go_goroutines")
 }

@@ -13,6 +13,7 @@ import (
 // takes eight seconds at most, so the keeper is told early; a request takes as
 // long as a report, five.
 const (
+	letGo        = 200 * time.Millisecond  // answers tell their clients to let go of connections
 	keeperStops  = time.Second             // the keeper begins nothing new
 	requestsStop = 6 * time.Second         // what still runs is cut
 	allStops     = 9500 * time.Millisecond // the process ends, whatever hangs
@@ -78,6 +79,8 @@ func (s *Server) stop(follow, keep, reload *part) error {
 }
 
 func (s *Server) drainSites(deadline time.Time) {
+	// A connection that is idle now may carry its next request already.
+	time.Sleep(letGo)
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
 	servers := make([]*http.Server, len(s.sites))

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"github.com/hufu-project/hufu/internal/keeper"
 	"github.com/hufu-project/hufu/internal/registry"
 	"github.com/hufu-project/hufu/internal/store/sealed"
+	"github.com/hufu-project/hufu/internal/webauth"
 	"github.com/hufu-project/hufu/internal/wechat"
 )
 
@@ -58,6 +60,7 @@ type Server struct {
 	began   time.Time
 
 	store    *sealed.Store
+	witness  *witness // the store, for all parts
 	registry *registry.Registry
 	upstream *wechat.Client
 	keeper   *keeper.Keeper
@@ -91,11 +94,11 @@ func New(cfg *config.Config, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.store = st
+	s.store, s.witness = st, &witness{Store: st}
 	if s.env, err = loadEnvClient(cfg); err != nil {
 		return nil, err
 	}
-	s.registry = registry.New(s.store)
+	s.registry = registry.New(s.witness)
 	s.registry.Declare(cfg.Apps, s.env.clients(cfg))
 
 	s.upstream, err = wechat.New(wechat.Options{
@@ -105,7 +108,7 @@ func New(cfg *config.Config, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.keeper = keeper.New(keeper.Options{
-		Store: s.store, Registry: s.registry, Upstream: s.upstream, Life: cfg.WeChat.Life,
+		Store: s.witness, Registry: s.registry, Upstream: s.upstream, Life: cfg.WeChat.Life,
 		TagKey: keys.Derive("etag"), Alone: s.store.Alone(), Node: s.node, Log: s.log,
 	})
 	if s.audit, err = access.OpenAudit(cfg.Audit.File, cfg.Audit.Required); err != nil {
@@ -124,13 +127,22 @@ func New(cfg *config.Config, o Options) (_ *Server, err error) {
 	programs := api.New(api.Options{
 		Registry: s.registry, Keeper: s.keeper, Guard: s.guard, Draining: s.draining, Log: s.log,
 	})
-	programs.Trust(cfg.TrustedProxies)
 	programs.Handle("GET", "/v1/status", s.status(programs))
-	s.config.trust = programs.Trust
+	users := webauth.New(webauth.Options{
+		Store: s.witness, Registry: s.registry, Guard: s.guard, Upstream: s.upstream,
+		Phantoms: access.NewPhantoms(s.registry, cfg.WeChat.Life/24, keys.DeriveAll(access.PhantomLabel)...),
+		Config:   s.config.inForce.Load, HashKeys: keys.DeriveAll(webauth.HashLabel), Node: s.node, Log: s.log,
+	})
+	users.Mount(programs)
+	s.config.trust = func(proxies []netip.Prefix) {
+		programs.Trust(proxies)
+		users.Browser().Trust(proxies)
+	}
+	s.config.trust(cfg.TrustedProxies)
 
 	for _, l := range []*site{
 		{name: "api", addr: cfg.Listen.API, handler: programs, tls: true},
-		{name: "web", addr: cfg.Listen.Web, handler: s.browsers()},
+		{name: "web", addr: cfg.Listen.Web, handler: users.Browser()},
 		{name: "admin", addr: cfg.Listen.Admin, handler: s.admin(programs), tls: true},
 	} {
 		if err := s.listen(l); err != nil {

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -38,7 +37,7 @@ func (s *Server) listen(l *site) error {
 	if l.tls {
 		conf = s.certs.config()
 	}
-	l.server = web.NewServer(context.Background(), l.handler, conf, s.log)
+	l.server = web.NewServer(s.draining, l.handler, conf, s.log)
 	s.sites = append(s.sites, l)
 	return nil
 }

@@ -17,13 +17,24 @@ import (
 //
 //	{"node":"web1-x4k2pq","version":"0.1.0","started_at":"2026-11-22T08:00:00Z","uptime":3600,
 //	 "config":{"loaded_at":"2026-11-22T08:00:00Z","passes":false,
-//	           "problems":["hufu.yaml:7:5: apps[0].sorce: no such key (did you mean \"source\"?)"]}}
+//	           "problems":["hufu.yaml:7:5: apps[0].sorce: no such key (did you mean \"source\"?)"]},
+//	 "store":{"writable":true}}
 type Status struct {
 	Node      string       `json:"node"`
 	Version   string       `json:"version"`
 	StartedAt time.Time    `json:"started_at"`
 	Uptime    int64        `json:"uptime"` // seconds
 	Config    ConfigStatus `json:"config"`
+	Store     StoreStatus  `json:"store"`
+}
+
+// StoreStatus is whether the store takes what this node writes.
+type StoreStatus struct {
+	// Writable is false from a write that did not work until one does, and
+	// while the store does not answer.
+	Writable bool `json:"writable"`
+	// Problem is what the store said.
+	Problem string `json:"problem,omitempty"`
 }
 
 // ConfigStatus is the state of the configuration of one node.
@@ -49,7 +60,7 @@ func (s *Server) status(on *web.Surface) web.Handler {
 		if err != nil {
 			return err
 		}
-		// Not Guard.Check: looking is no act, and whoever looks every few
+		// Not Guard.Do: looking is no act, and whoever looks every few
 		// seconds should not fill the audit record.
 		if !caller.Client.Allow.Has(config.Admin) {
 			return &access.Refusal{
@@ -59,7 +70,7 @@ func (s *Server) status(on *web.Surface) web.Handler {
 		}
 		body, err := json.Marshal(Status{
 			Node: s.node, Version: s.version, StartedAt: s.began.UTC().Truncate(time.Second),
-			Uptime: int64(time.Since(s.began) / time.Second), Config: s.config.status(),
+			Uptime: int64(time.Since(s.began) / time.Second), Config: s.config.status(), Store: s.witness.status(),
 		})
 		if err != nil {
 			return err

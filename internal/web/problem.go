@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,6 +58,11 @@ func NotFound() *Problem {
 	}
 }
 
+// dayQuota is WeChat's errcode for a day's quota that is spent. The hint in the
+// table of errcodes is for a token that is still in hand, which here there is
+// not.
+const dayQuota = 45009
+
 // canceled is the answer to somebody who has gone; nobody sees it.
 const canceled = 499
 
@@ -74,6 +80,7 @@ var table = []struct {
 	{credential.ErrDeclared, Problem{Status: 409, Code: "declared", Detail: "it stands in the configuration file and is read-only here", Hint: "change it in the configuration file of every node, or take it out there first"}},
 	{credential.ErrUnavailable, Problem{Status: 503, Code: "unavailable", Detail: "no live value in hand", Hint: "ask again shortly"}},
 	{registry.ErrKeyTaken, Problem{Status: 409, Code: "key_taken", Detail: "another client has this key already", Hint: "make a new one with: hufu client key"}},
+	{registry.ErrRedirectTaken, Problem{Status: 409, Code: "redirect_taken", Detail: "some redirect_uri of it would belong to another client of the same app too", Hint: "give each client redirect_uris of its own; a prefix may cover none of another's"}},
 	{store.ErrConflict, Problem{Status: 409, Code: "conflict", Detail: "somebody else changed it at the same moment", Hint: "read it again and repeat the change"}},
 	{store.ErrUnsure, Problem{Status: 503, Code: "unsure", Detail: "the store did not say whether it has taken the change", Hint: "read it again before you repeat the change", RetryAfter: 2 * time.Second}},
 	{registry.ErrStore, Problem{Status: 503, Code: "store_unavailable", Detail: "the store cannot be reached; nothing was changed", Hint: "ask again when it is back", RetryAfter: 2 * time.Second}},
@@ -102,7 +109,12 @@ func Explain(err error) Problem {
 	}
 	if u, ok := errors.AsType[*credential.Unavailable](err); ok {
 		p.Detail, p.Errcode, p.IP, p.RetryAfter = u.Error(), u.Code, u.IP, max(u.RetryAfter, time.Second)
-		if e, known := errcode.Lookup(u.Code); known {
+		switch e, known := errcode.Lookup(u.Code); {
+		case u.Code == dayQuota:
+			p.Hint = "source: stable, or fallback: classic, for this app gets a token now if the other line still has quota; Hufu itself asks again after midnight in Beijing"
+		case u.Code == 0 && !u.Blocked:
+			p.Hint = "Hufu asks again by itself; hufu check --online, on the server, says what is in the way"
+		case known:
 			p.Hint = e.EN.Hint
 		}
 	}
@@ -123,7 +135,10 @@ func (p Problem) write(w http.ResponseWriter, q access.Request) {
 		h.Set("Retry-After", strconv.Itoa(int((p.RetryAfter+time.Second-1)/time.Second)))
 	}
 	title := http.StatusText(p.Status)
-	body, _ := json.Marshal(struct { // texts and numbers: always succeeds
+	var body bytes.Buffer
+	e := json.NewEncoder(&body)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(struct { // texts and numbers: always succeeds
 		Type    string `json:"type"`
 		Title   string `json:"title"`
 		Status  int    `json:"status"`
@@ -135,5 +150,5 @@ func (p Problem) write(w http.ResponseWriter, q access.Request) {
 		IP      string `json:"ip,omitempty"`
 	}{"about:blank", title, p.Status, p.Code, p.Detail, p.Hint, q.String(), p.Errcode, p.IP})
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(body, '\n'))
+	_, _ = w.Write(body.Bytes())
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	stdlog "log"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 )
@@ -24,20 +23,40 @@ const (
 )
 
 // NewServer makes a server that no peer can hold up: headers within 5 s and
-// 32 KiB, answers within 30 s, idle connections for a minute. base is the
-// context of every request. tls may be nil.
-func NewServer(base context.Context, h http.Handler, conf *tls.Config, log *slog.Logger) *http.Server {
+// 32 KiB, answers within 30 s, idle connections for a minute. Once draining
+// ends, every answer says that its connection closes. tls may be nil.
+func NewServer(draining context.Context, h http.Handler, conf *tls.Config, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: h, TLSConfig: conf,
+		Handler: leaving{h, draining}, TLSConfig: conf,
 		ReadHeaderTimeout: headerTime, WriteTimeout: answerTime, IdleTimeout: idleTime,
 		// net/http reads 4 KiB more than it is told, for good measure.
 		MaxHeaderBytes: maxHeader - 4<<10,
 		// OPTIONS * is answered by the handler, as everything else is.
 		DisableGeneralOptionsHandler: true,
-		BaseContext:                  func(net.Listener) context.Context { return base },
 		ErrorLog:                     stdlog.New(serverLog{log}, "", 0),
 	}
 }
+
+// leaving tells clients that keep their connections to let go of them.
+// Server.SetKeepAlivesEnabled would do so too, but cuts idle connections at
+// once, maybe under the next request.
+type leaving struct {
+	http.Handler
+	draining context.Context
+}
+
+// ServeHTTP serves one request.
+func (l leaving) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if l.draining.Err() != nil {
+		Leave(w)
+	}
+	l.Handler.ServeHTTP(w, r)
+}
+
+// Leave says in the answer that the connection closes after it. It is for a
+// request that was under way when draining ended; net/http itself says so after
+// Drain.
+func Leave(w http.ResponseWriter) { w.Header()["Connection"] = closing }
 
 // Extend gives the request that w answers d more than answerTime allows,
 // counted from now.

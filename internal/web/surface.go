@@ -38,6 +38,7 @@ type Surface struct {
 	boot   uint32
 	count  atomic.Uint32
 	panics atomic.Uint64
+	show   func(http.ResponseWriter, *http.Request, access.Request, Problem)
 
 	trusted atomic.Pointer[[]netip.Prefix]
 }
@@ -53,6 +54,7 @@ func NewSurface(log *slog.Logger) *Surface {
 	var boot [4]byte
 	_, _ = rand.Read(boot[:]) // never fails: crypto/rand ends the program instead
 	s := &Surface{log: log, mux: http.NewServeMux(), routes: map[string]*route{}, boot: binary.BigEndian.Uint32(boot[:])}
+	s.show = func(w http.ResponseWriter, _ *http.Request, q access.Request, p Problem) { p.write(w, q) }
 	s.Trust(nil)
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.Serve(w, r, func(http.ResponseWriter, *http.Request, access.Request) error { return NotFound() })
@@ -77,6 +79,12 @@ func (s *Surface) Handle(method, path string, h Handler) {
 // router looks at it, for the one route whose cost counts. It sees canonical
 // targets only; nil leaves the request to the router.
 func (s *Surface) First(f func(r *http.Request) Handler) { s.first = f }
+
+// Show sets how problems leave, in place of problem documents: a surface for
+// people shows pages.
+func (s *Surface) Show(show func(http.ResponseWriter, *http.Request, access.Request, Problem)) {
+	s.show = show
+}
 
 // Panics counts the requests that ended in a panic.
 func (s *Surface) Panics() uint64 { return s.panics.Load() }
@@ -149,7 +157,7 @@ func (s *Surface) fail(w http.ResponseWriter, r *http.Request, q access.Request,
 		s.log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("request", q.String()),
 			slog.String("method", r.Method), slog.String("route", r.Pattern), slog.String("code", p.Code), slog.Any("err", err))
 	}
-	p.write(w, q)
+	s.show(w, r, q, p)
 }
 
 // panicked answers a panic with a 500. Neither the value, which may quote the
@@ -165,5 +173,5 @@ func (s *Surface) panicked(w http.ResponseWriter, r *http.Request, q access.Requ
 	}
 	s.log.LogAttrs(r.Context(), slog.LevelError, "request panicked", slog.String("request", q.String()),
 		slog.String("method", r.Method), slog.String("route", r.Pattern), slog.String("err", text), slog.String("stack", string(debug.Stack())))
-	Explain(errors.New("panic")).write(w, q)
+	s.show(w, r, q, Explain(errors.New("panic")))
 }

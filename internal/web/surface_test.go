@@ -209,6 +209,7 @@ func TestErrorsBecomeProblems(t *testing.T) {
 		{fmt.Errorf("delete app wx1: %w", credential.ErrNotFound), 404, "not_found", "", nil},
 		{fmt.Errorf("put app wx1: %w", credential.ErrDeclared), 409, "declared", "", nil},
 		{fmt.Errorf("x: %w", registry.ErrKeyTaken), 409, "key_taken", "", nil},
+		{fmt.Errorf("x: %w", registry.ErrRedirectTaken), 409, "redirect_taken", "", nil},
 		{fmt.Errorf("x: %w", store.ErrConflict), 409, "conflict", "", nil},
 		{config.Problems{{Path: "source", Message: "is nothing"}}, 400, "invalid", "", map[string]any{"detail": "source: is nothing"}},
 		{&access.Refusal{Err: access.ErrLimited, Reason: "slowly", RetryAfter: 1500 * time.Millisecond}, 429, "too_many_requests", "Retry-After: 2", nil},
@@ -220,7 +221,14 @@ func TestErrorsBecomeProblems(t *testing.T) {
 			503, "unavailable", "Retry-After: 60",
 			map[string]any{"errcode": 40164.0, "ip": "203.0.113.9", "detail": "wx1/access_token: not on the list"},
 		},
-		{&credential.Unavailable{Reason: "nothing yet"}, 503, "unavailable", "Retry-After: 1", nil},
+		{
+			&credential.Unavailable{Reason: "cannot reach <api.weixin.qq.com> & co."}, 503, "unavailable", "Retry-After: 1",
+			map[string]any{"hint": "Hufu asks again by itself; hufu check --online, on the server, says what is in the way"},
+		},
+		{
+			&credential.Unavailable{Reason: "the day's quota is spent", Code: 45009}, 503, "unavailable", "Retry-After: 1",
+			map[string]any{"hint": "source: stable, or fallback: classic, for this app gets a token now if the other line still has quota; Hufu itself asks again after midnight in Beijing"},
+		},
 		{context.DeadlineExceeded, 503, "unavailable", "Retry-After: 1", nil},
 		{BadRequest("no", "yes"), 400, "bad_request", "", map[string]any{"hint": "yes"}},
 		{errors.New("a text with a secret"), 500, "internal", "", nil},
@@ -240,6 +248,9 @@ func TestErrorsBecomeProblems(t *testing.T) {
 			if m[k] != v {
 				t.Errorf("%v: %s is %v, want %v", test.err, k, m[k], v)
 			}
+		}
+		if strings.Contains(w.Body.String(), `\u00`) {
+			t.Errorf("%v is escaped for HTML: %s", test.err, w.Body)
 		}
 		if strings.Contains(w.Body.String(), "secret") || strings.Contains(w.Body.String(), "spindle") {
 			t.Errorf("%v: the text got out: %s", test.err, w.Body)

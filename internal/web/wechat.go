@@ -1,0 +1,66 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/hufu-project/hufu/internal/access"
+	"github.com/hufu-project/hufu/internal/credential"
+)
+
+// WeChatRefusal is an answer as WeChat refuses: status 200, a number, a text.
+// It is an error, so that whatever decides can return it. Code is WeChat's.
+type WeChatRefusal struct {
+	Code int
+	Text string
+}
+
+// Error gives number and text.
+func (r *WeChatRefusal) Error() string { return fmt.Sprintf("%d %s", r.Code, r.Text) }
+
+// AsWeChat says in WeChat's numbers and words why access is refused; secret
+// tells whether the caller showed a client key at all.
+func AsWeChat(err error, secret bool) *WeChatRefusal {
+	if r, ok := errors.AsType[*WeChatRefusal](err); ok {
+		return r
+	}
+	r, _ := errors.AsType[*access.Refusal](err)
+	switch {
+	case errors.Is(err, credential.ErrNotFound):
+		return &WeChatRefusal{40013, "invalid appid"}
+	case errors.Is(err, access.ErrUnauthorized) && !secret:
+		return &WeChatRefusal{41004, "appsecret missing"}
+	case errors.Is(err, access.ErrUnauthorized):
+		return &WeChatRefusal{40125, "invalid appsecret"}
+	case errors.Is(err, access.ErrLimited):
+		return &WeChatRefusal{45011, "api minute-quota reach limit  mustslower  retry next minute"}
+	case r != nil && r.IP.IsValid():
+		return &WeChatRefusal{40164, fmt.Sprintf("invalid ip %s ipv6 %s, not in whitelist", r.IP, netip.AddrFrom16(r.IP.As16()))}
+	case r != nil:
+		return &WeChatRefusal{48001, "api unauthorized: " + r.Reason + "; " + r.Hint}
+	}
+	return &WeChatRefusal{-1, "system error: " + Explain(err).Detail}
+}
+
+// Write sends the refusal with the request's name as its rid.
+func (r *WeChatRefusal) Write(w http.ResponseWriter, q access.Request) {
+	WriteWeChat(w, struct {
+		Code int    `json:"errcode"`
+		Text string `json:"errmsg"`
+	}{r.Code, r.Text + " rid: " + q.String()})
+}
+
+// WriteWeChat sends v, a struct of texts and numbers, as WeChat sends JSON:
+// nothing in it is escaped for HTML.
+func WriteWeChat(w http.ResponseWriter, v any) {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // texts and numbers: always succeeds
+	w.Header().Set("Content-Type", "application/json; encoding=utf-8")
+	_, _ = w.Write([]byte(strings.TrimSuffix(b.String(), "\n")))
+}
