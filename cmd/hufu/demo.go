@@ -91,7 +91,7 @@ func (p *program) stage(dir string) (*demonstration, error) {
 			return nil, err
 		}
 	}
-	log, err := logFile(filepath.Join(dir, "hufu.log"))
+	log, err := d.logFile(filepath.Join(dir, "hufu.log"))
 	if err != nil {
 		return nil, failed(err.Error(), "")
 	}
@@ -158,12 +158,12 @@ apps:
 }
 
 // logFile is a log beside the demo's other files: the terminal is for the view.
-func logFile(path string) (*slog.Logger, error) {
+func (d *demonstration) logFile(path string) (*slog.Logger, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	log := slog.New(slog.NewJSONHandler(f, nil))
+	log := slog.New(excuser{slog.NewJSONHandler(f, nil), d.sim, nil})
 	slog.SetDefault(log)
 	return log, nil
 }

@@ -46,17 +46,18 @@ func (p *program) introduction(d *demonstration) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", p.say("demo.intro", demoSpeed, d.wechat.APIURL(), api, d.file))
 	fmt.Fprintf(&b, "%s\n", p.say("demo.try"))
-	fmt.Fprintf(&b, "  export HUFU_URL=%s HUFU_KEY=%s\n", api, d.remote.key)
 	for _, try := range []struct{ what, line string }{
 		{"demo.try.read", fmt.Sprintf(`curl -H "Authorization: Bearer $HUFU_KEY" %s%s`, api, credentialPath(app, "access_token"))},
 		{"demo.try.report", fmt.Sprintf(`curl -H "Authorization: Bearer $HUFU_KEY" -d '{"generation":1,"errcode":40001}' %s%s/report`, api, credentialPath(app, "access_token"))},
 		{"demo.try.wechat", fmt.Sprintf(`curl "%s/cgi-bin/token?grant_type=client_credential&appid=%s&secret=$HUFU_KEY"`, api, app)},
 		{"demo.try.call", fmt.Sprintf(`curl "%s/cgi-bin/user/info?openid=%s&access_token=$(%s token %s)"`, d.wechat.APIURL(), sampleUser, self(), app)},
+		{"demo.try.renew", fmt.Sprintf("%s renew %s", self(), app)},
 		{"demo.try.metrics", "curl " + d.server.URL("admin") + "/metrics"},
 	} {
 		fmt.Fprintf(&b, "  # %s\n  %s\n", p.say(try.what), try.line)
 	}
-	fmt.Fprintf(&b, "\n%s\n\n", p.say("demo.wait"))
+	// What all of them need comes last: on a small screen the rest scrolls off.
+	fmt.Fprintf(&b, "\n%s\n%s\n  export HUFU_URL=%s HUFU_KEY=%s\n\n", p.say("demo.wait"), p.say("demo.first"), api, d.remote.key)
 	return b.String()
 }
 
@@ -74,9 +75,18 @@ func (p *program) eventWords(e event) string {
 	case oldEnded:
 		return line + p.say("demo.old_ended", e.From)
 	case violated:
-		return line + p.say("demo.violation", e.Text)
+		return line + p.say("demo.violation", p.ruleWords(e))
 	}
 	return line + p.totalWords(*e.Totals)
+}
+
+// ruleWords says which of the simulator's rules was broken. Its own words, in
+// English, have the figures.
+func (p *program) ruleWords(e event) string {
+	if text := p.say("rule." + string(e.Rule)); text != "" && p.chinese {
+		return text
+	}
+	return e.Text
 }
 
 func (p *program) totalWords(t totals) string {

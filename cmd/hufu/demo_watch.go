@@ -20,8 +20,10 @@ type event struct {
 	// OldWorksFor is for how many seconds the replaced token still works.
 	OldWorksFor float64 `json:"old_works_for,omitempty"`
 	ExpiresIn   int     `json:"expires_in,omitempty"`
-	Text        string  `json:"text,omitempty"`
-	Totals      *totals `json:"totals,omitempty"`
+	// Rule is what the simulator's judge calls it.
+	Rule   wxsim.Rule `json:"rule,omitempty"`
+	Text   string     `json:"text,omitempty"`
+	Totals *totals    `json:"totals,omitempty"`
 }
 
 // The events.
@@ -123,7 +125,7 @@ func (w *watch) follow(ctx context.Context, app, source string, out chan<- event
 		next, err := w.remote.later(ctx, app, hand.Generation)
 		for _, v := range w.violations(app)[minded:] {
 			minded++
-			send(event{Event: violated, Text: v.Text})
+			send(event{Event: violated, Rule: v.Rule, Text: v.Text})
 		}
 		if err != nil {
 			pause(ctx, drawEvery)

@@ -53,7 +53,7 @@ func (p *program) main(args []string) int {
 	}
 	f := asFailure(err)
 	if !running && f.code == 1 {
-		f.code, f.hint = 2, p.say("usage.hint")
+		f.text, f.code, f.hint = p.say("usage.bad", f.text), 2, p.say("usage.hint")
 	}
 	p.complain(f)
 	return f.code

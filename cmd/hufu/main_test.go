@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/hufu-project/hufu/internal/server"
 )
 
 func TestMain(m *testing.M) {
@@ -187,4 +189,21 @@ func run(t *testing.T, env map[string]string, args ...string) (code int, out, er
 	p := &program{words: wordsFor(lookup), out: &o, err: &e, env: lookup}
 	code = p.main(args)
 	return code, o.String(), e.String()
+}
+
+func TestStatusTellsOfAStoreThatTakesNothing(t *testing.T) {
+	t.Parallel()
+	for _, w := range []words{{english, false}, {chinese, true}} {
+		var out bytes.Buffer
+		p := &program{words: w, out: &out}
+		s := server.Status{Config: server.ConfigStatus{Passes: true}, Store: server.StoreStatus{Problem: "no space left on device"}}
+		if p.printServer("http://h", &s); !strings.Contains(out.String(), "no space left on device") {
+			t.Errorf("got %s", out.String())
+		}
+		out.Reset()
+		s.Store = server.StoreStatus{Writable: true}
+		if p.printServer("http://h", &s); strings.Count(out.String(), "\n") != 2 {
+			t.Errorf("got %s", out.String())
+		}
+	}
 }

@@ -87,7 +87,11 @@ func (r *remote) call(ctx context.Context, method, path string, body any) ([]byt
 	req.Header.Set("Authorization", "Bearer "+r.key)
 	resp, err := r.http.Do(req)
 	if err != nil {
-		return nil, failed(r.say("remote.away", r.url, cause(err)), r.say("remote.away.hint"))
+		hint := r.say("remote.away.hint")
+		if errors.Is(err, http.ErrSchemeMismatch) {
+			hint = r.say("remote.plain.hint")
+		}
+		return nil, failed(r.say("remote.away", r.url, cause(err)), hint)
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
@@ -108,7 +112,7 @@ func (r *remote) call(ctx context.Context, method, path string, body any) ([]byt
 }
 
 // explain turns a problem of the server's into a failure in the user's
-// language, as far as WeChat's numbers go.
+// language.
 func (r *remote) explain(err error) error {
 	p, ok := errors.AsType[*problem](err)
 	if !ok {
@@ -121,10 +125,24 @@ func (r *remote) explain(err error) error {
 		}
 		return failed(text, r.wordsOf(e).Hint)
 	}
-	if p.Code == "unavailable" {
-		return failed(p.Detail, r.say("status.unreachable.hint"))
+	text, hint := p.Detail, p.Hint
+	if zh, known := problemsInChinese[p.Code]; known && r.chinese {
+		text, hint = zh.text, zh.hint
+		if zh.detail {
+			text += "：" + p.Detail
+		}
 	}
-	return failed(p.Detail, p.Hint)
+	switch p.Code { // what to do about these is said for this program's user
+	case "unauthorized":
+		hint = r.say("remote.unauthorized.hint")
+	case "not_found":
+		hint = r.say("remote.missing.hint", r.url)
+	case "declared":
+		text, hint = r.say("remote.declared"), r.say("remote.declared.hint")
+	case "unavailable":
+		hint = r.say("status.unreachable.hint")
+	}
+	return failed(text, hint)
 }
 
 // cause is an error of net/http without the address, which the words around

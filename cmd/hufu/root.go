@@ -63,6 +63,12 @@ func (p *program) help(c *cobra.Command) {
 		}
 	}
 	if c.Flags().HasAvailableFlags() {
-		fmt.Fprintf(p.out, "\n%s\n%s", p.say("help.flags"), c.Flags().FlagUsages())
+		for name, text := range map[string]string{"help": "flag.help", "version": "flag.version"} {
+			if f := c.Flags().Lookup(name); f != nil {
+				f.Usage = p.say(text) // cobra's own is English
+			}
+		}
+		usages := strings.ReplaceAll(c.Flags().FlagUsages(), " (default ", " "+p.say("help.default")+" ")
+		fmt.Fprintf(p.out, "\n%s\n%s", p.say("help.flags"), usages)
 	}
 }

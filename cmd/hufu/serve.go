@@ -38,7 +38,7 @@ func (p *program) serve() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		p.greet(cfg, s)
+		p.greet(cfg, s, log)
 		go func() {
 			for range hup {
 				s.Reload()
@@ -59,9 +59,17 @@ func untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // greet tells a person at a terminal what listens where and what to try. A
-// client key is shown here and nowhere else, and only to a person.
-func (p *program) greet(cfg *config.Config, s *server.Server) {
+// client key is shown here and nowhere else, and only to a person; a log is
+// told in which file it stands.
+func (p *program) greet(cfg *config.Config, s *server.Server, log *slog.Logger) {
 	if !p.errTTY {
+		if env, ok := s.EnvClient(); ok {
+			text := "the client key was read from a file"
+			if env.Made {
+				text = "a client key was made and written to a file"
+			}
+			log.Info(text, "file", env.File)
+		}
 		return
 	}
 	fmt.Fprintf(p.err, "\n%s\n\n", p.say("greet.title", version, s.Node()))

@@ -121,6 +121,9 @@ func (p *program) printServer(url string, s *server.Status) {
 			fmt.Fprintln(p.out, "  "+line)
 		}
 	}
+	if !s.Store.Writable {
+		fmt.Fprintln(p.out, p.say("status.store.bad", s.Store.Problem))
+	}
 	if keys := s.Config.NeedsRestart; len(keys) > 0 {
 		fmt.Fprintln(p.out, p.say("status.restart", strings.Join(keys, ", ")))
 	}

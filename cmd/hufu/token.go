@@ -70,6 +70,9 @@ func (p *program) renew() *cobra.Command {
 			return p.printJSON(got)
 		}
 		fmt.Fprintln(p.out, p.say("renew.done", got.App, got.Kind, got.Generation))
+		if leak {
+			fmt.Fprintln(p.err, p.say("renew.leak"))
+		}
 		return nil
 	})
 	p.jsonFlag(c, &asJSON)

@@ -69,7 +69,7 @@ func TestEveryTextIsThere(t *testing.T) {
 	for key := range english {
 		// Some keys are put together; their first part is enough.
 		family, _, _ := strings.Cut(key, ".")
-		if !used[key] && !slices.Contains([]string{"head", "state", "reach", "completion", "help"}, family) &&
+		if !used[key] && !slices.Contains([]string{"head", "state", "reach", "completion", "help", "rule", "flag"}, family) &&
 			!strings.HasSuffix(key, ".short") && !strings.HasSuffix(key, ".long") {
 			t.Errorf("nobody says %q", key)
 		}
@@ -112,5 +112,24 @@ func TestLanguageFollowsTheLocale(t *testing.T) {
 		if got := strings.Contains(out, "用法"); got != c.chinese {
 			t.Errorf("%v: Chinese is %v, want %v", c.env, got, c.chinese)
 		}
+	}
+}
+
+// The server's problems are told in Chinese, too, by their code.
+func TestEveryProblemIsToldInChinese(t *testing.T) {
+	t.Parallel()
+	src, err := os.ReadFile("../../internal/web/problem.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := map[string]bool{}
+	for _, m := range regexp.MustCompile(`\bCode: "([a-z_]+)"`).FindAllStringSubmatch(string(src), -1) {
+		codes[m[1]] = true
+		if problemsInChinese[m[1]].text == "" {
+			t.Errorf("%s has no words", m[1])
+		}
+	}
+	if len(codes) < 10 {
+		t.Errorf("found the codes %v", codes)
 	}
 }

@@ -132,7 +132,11 @@ func (r *report) baseURL(path, text string, httpOK bool) string {
 	u, err := url.Parse(base)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		r.fail(path, "is no https or http address", "")
+		hint := ""
+		if !strings.Contains(base, "://") {
+			hint = "begin it with https://"
+		}
+		r.fail(path, "is no https or http address", hint)
 	case u.User != nil:
 		r.fail(path, "has a user name in it", "")
 	case strings.ContainsAny(text, "?#"):
@@ -188,6 +192,15 @@ func (r *report) store(c *Config) {
 	}
 }
 
+// later says what is well written and still to come.
+func (r *report) later(c *Config) Problems {
+	l := report{whole: r.whole, marks: r.marks}
+	if scheme, _, _ := strings.Cut(c.Store.Reveal(), ":"); scheme != "bolt" {
+		l.fail("store", scheme+" is not in this version yet", "use bolt:FILE, the embedded store, on one machine")
+	}
+	return l.problems
+}
+
 // realWeChat is the host that lives by WeChat's own times.
 const realWeChat = "api.weixin.qq.com"
 
@@ -235,6 +248,7 @@ func (r *report) declared(c *Config) {
 		path := "apps[" + strconv.Itoa(i) + "]"
 		a := &c.Apps[i]
 		r.app(path, a, true)
+		r.odd(path, a, c)
 		if first, twice := apps[a.AppID]; twice && a.AppID != "" {
 			r.fail(join(path, "appid"), "is declared already ("+r.where("apps["+strconv.Itoa(first)+"].appid")+")", "")
 			continue
@@ -255,12 +269,37 @@ func (r *report) declared(c *Config) {
 			names[k.Name] = i
 		}
 		r.granted(path, k, apps, c)
+		if k.Allow.Has(Token) && k.Tokens == Phantom {
+			r.warn(join(path, "tokens"), "this version cannot mint phantom tokens yet, so this client is given none", "set tokens: real")
+		}
 	}
 	clashes(c.Clients, func(i, j int, clash *Clash) {
 		later, earlier := "clients["+strconv.Itoa(i)+"].", "clients["+strconv.Itoa(j)+"]."
 		r.fail(later+clash.Key, clash.Message+" ("+r.where(earlier+clash.Key)+")", "")
 	})
 	r.somebody(c)
+}
+
+// secretShape is what WeChat's AppSecrets look like.
+var secretShape = regexp.MustCompile(`^[0-9A-Fa-f]{32}$`)
+
+// odd warns of what WeChat will not know, though it might.
+func (r *report) odd(path string, a *App, c *Config) {
+	id, at := string(a.AppID), join(path, "appid")
+	switch {
+	case strings.HasPrefix(id, "gh_"):
+		r.warn(at, "looks like the original id (原始ID)", "the AppID begins with wx")
+	case len(id) > 2 && id[:2] != "wx" && strings.EqualFold(id[:2], "wx"):
+		r.warn(at, "begins with wx in capitals", "WeChat writes an AppID in small letters")
+	}
+	if u, err := url.Parse(c.WeChat.APIURL); err != nil || u.Hostname() != realWeChat {
+		return // a simulator has secrets of its own, and another Hufu has client keys
+	}
+	for i, s := range a.Secrets {
+		if text := s.Reveal(); appSecret.MatchString(text) && !secretShape.MatchString(text) {
+			r.warn(join(path, "secret")+"["+strconv.Itoa(i)+"]", "is not 32 hexadecimal digits, as an AppSecret is", "copy it anew from WeChat's console")
+		}
+	}
 }
 
 // granted warns of grants that lead nowhere yet.

@@ -29,8 +29,8 @@ func (r *report) app(path string, a *App, named bool) {
 	if a.Name == "" {
 		a.Name = string(a.AppID)
 	}
-	if len(a.Name) > 128 || strings.ContainsFunc(a.Name, unicode.IsControl) {
-		r.fail(join(path, "name"), "must be one line of at most 128 bytes", "")
+	if len(a.Name) > 128 || strings.ContainsFunc(a.Name, unseen) {
+		r.fail(join(path, "name"), "must be one line of at most 128 bytes, without control or format characters", "")
 	}
 	r.secrets(join(path, "secret"), a.Secrets)
 	r.words(path, reflect.ValueOf(*a))
@@ -43,6 +43,13 @@ func (r *report) app(path string, a *App, named bool) {
 		r.warn(join(path, "daily_quota"), "hardly covers the renewals of one day", "WeChat's is 2000, 200 for a test account")
 	}
 	a.WebURL = r.baseURL(join(path, "web_url"), a.WebURL, true)
+}
+
+// unseen reports whether c shows as nothing and may change how the text around
+// it shows: a control character, a separator of lines, or one that sets the
+// direction of writing.
+func unseen(c rune) bool {
+	return unicode.IsControl(c) || unicode.In(c, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
 func (r *report) appID(path string, id credential.App) {

@@ -74,6 +74,9 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string, f field) {
 		}
 	}
 	if wrong := setScalar(v, text, f); wrong.message != "" {
+		if f.key == "tokens" && text == "true" {
+			wrong.hint = "real: this client is given WeChat's own tokens"
+		}
 		d.misread(path, wrong.message, wrong.hint)
 	}
 }
@@ -88,7 +91,7 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, path string, f field) {
 		return
 	}
 	if n.Kind != yaml.SequenceNode {
-		d.misread(path, "must be a list, not a "+kindName(n), "")
+		d.misread(path, "must be a list, not a "+kindName(n), d.slip(n))
 		return
 	}
 	out := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
@@ -108,7 +111,7 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, path string, f field) {
 // dict reads a mapping whose keys are the operator's own.
 func (d *decoder) dict(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind != yaml.MappingNode {
-		d.misread(path, "must be a mapping, not a "+kindName(n), "")
+		d.misread(path, "must be a mapping, not a "+kindName(n), d.slip(n))
 		return
 	}
 	v.Set(reflect.MakeMap(v.Type()))
@@ -121,7 +124,7 @@ func (d *decoder) dict(n *yaml.Node, v reflect.Value, path string) {
 
 func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind != yaml.MappingNode {
-		d.misread(path, "must be a mapping, not a "+kindName(n), "")
+		d.misread(path, "must be a mapping, not a "+kindName(n), d.slip(n))
 		return
 	}
 	given := map[string]bool{}
@@ -221,7 +224,7 @@ func (d *decoder) unknownKey(key *yaml.Node, t reflect.Type, path string) {
 	}
 	if key.Value == "<<" {
 		hint = "anchors and aliases are not read here; write the values out"
-	} else if len(key.Value) <= maxQuotedKey {
+	} else if hint = slipIn(key.Value); hint == "" && len(key.Value) <= maxQuotedKey {
 		hint = didYouMean(key.Value, keyNames(t))
 	}
 	if hint == "" {
@@ -243,6 +246,15 @@ func quoteKey(key string) string {
 		return "(too long to be one)"
 	}
 	return strconv.Quote(key)
+}
+
+// slip is a hint where a text stands in place of something else because of a
+// character in it.
+func (d *decoder) slip(n *yaml.Node) string {
+	if n.Kind != yaml.ScalarNode || d.source == nil {
+		return ""
+	}
+	return slipIn(n.Value)
 }
 
 func kindName(n *yaml.Node) string {

@@ -47,7 +47,7 @@ func TestVariableThatDoesNotPassIsNamed(t *testing.T) {
 
 func TestTwoVariablesAreEnough(t *testing.T) {
 	t.Parallel()
-	c, err := FromEnv(env("HUFU_APPID=wx1", "HUFU_SECRET="+canary, "HUFU_LISTEN_API=127.0.0.1:0"))
+	c, err := FromEnv(env("HUFU_APPID=wx1", "HUFU_SECRET="+secretOfWeChat, "HUFU_LISTEN_API=127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestTwoVariablesAreEnough(t *testing.T) {
 		t.Error(c.Warnings)
 	}
 	compare(t, c.Apps, []App{{
-		AppID: "wx1", Name: "wx1", Secrets: []credential.Secret{credential.NewSecret(canary)},
+		AppID: "wx1", Name: "wx1", Secrets: []credential.Secret{credential.NewSecret(secretOfWeChat)},
 		Source: Stable, Type: OfficialAccount, DailyQuota: 2000,
 	}})
 	compare(t, c.Clients, []Client{{

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -41,6 +42,16 @@ func finish(c *Config, ps Problems) (*Config, error) {
 	return c, nil
 }
 
+// Ready says what this version cannot do yet of what a configuration that
+// passes asks for: a start must not go on. The error is of type Problems, with
+// the Warnings among them.
+func (c *Config) Ready() error {
+	if len(c.later) == 0 {
+		return nil
+	}
+	return slices.Concat(c.Warnings, c.later).sorted()
+}
+
 // read always gives a Config that knows its origin; without a path it is made
 // of the environment alone.
 func read(path string, env Env) (*Config, Problems) {
@@ -58,6 +69,7 @@ func read(path string, env Env) (*Config, Problems) {
 		c.MasterKeyFile = filepath.Join(filepath.Dir(file), c.MasterKeyFile)
 	}
 	rep.check(c, src)
+	c.later = rep.later(c)
 	return c, rep.problems.sorted()
 }
 
@@ -105,8 +117,9 @@ func (d *decoder) parse(data []byte) *yaml.Node {
 		m.line, m.column = le.Mark.Line, le.Mark.Column
 		// The name of an anchor may be anything, also a secret.
 		message = quoted.ReplaceAllString(le.Message, "")
-		if lineHas(data, m.line, "${") {
-			hint = `write ${NAME} in double quotes inside [ ] and { }`
+		hint = slipIn(lineOf(data, m.line))
+		if before := lineOf(data, m.line-1); hint == "" && strings.Contains(before, "：") {
+			hint = slipIn(before) // a key that is none ends where the next one begins
 		}
 	default:
 		message = "is no YAML"
@@ -115,7 +128,32 @@ func (d *decoder) parse(data []byte) *yaml.Node {
 	return nil
 }
 
-func lineHas(data []byte, line int, what string) bool {
+// slips are what people write that YAML reads as something else, and what to
+// write instead.
+var slips = []struct {
+	in   *regexp.Regexp
+	hint string
+}{
+	{regexp.MustCompile(`^[ -]*[A-Za-z0-9_]+ *：`), "a full-width colon ： stands after the key; write : and a blank"},
+	{regexp.MustCompile(`^ *\t|: *\t`), "a tab stands here; YAML wants blanks"},
+	{regexp.MustCompile(`[-:,\[] *\*`), `write ["*"]`},
+	{regexp.MustCompile(`\$\{`), `write ${NAME} in double quotes inside [ ] and { }`},
+}
+
+// slipIn gives the hint for the first slip in a text, or "".
+func slipIn(text string) string {
+	for _, s := range slips {
+		if s.in.MatchString(text) {
+			return s.hint
+		}
+	}
+	return ""
+}
+
+func lineOf(data []byte, line int) string {
 	lines := strings.Split(string(data), "\n")
-	return line > 0 && line <= len(lines) && strings.Contains(lines[line-1], what)
+	if line < 1 || line > len(lines) {
+		return ""
+	}
+	return lines[line-1]
 }

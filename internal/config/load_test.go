@@ -21,6 +21,9 @@ import (
 
 const canary = "c4n4ry0123456789abcdef0123456789"
 
+// secretOfWeChat has the shape of a real one.
+const secretOfWeChat = "fedcba9876543210fedcba9876543210"
+
 // env makes an Env of NAME=value pairs.
 func env(pairs ...string) Env {
 	return func(name string) (string, bool) {
@@ -161,7 +164,7 @@ func TestAllProblemsAreSaidAtOnceInTheOrderOfTheFile(t *testing.T) {
 
 func TestSampleHoldsEveryKeyAndPasses(t *testing.T) {
 	t.Parallel()
-	c := mustLoad(t, string(Sample()), env("SHOP_SECRET="+canary))
+	c := mustLoad(t, string(Sample()), env("SHOP_SECRET="+secretOfWeChat))
 	if len(c.Warnings) > 0 {
 		t.Error(c.Warnings)
 	}
@@ -323,6 +326,41 @@ func TestWhatIsSafeIsNotWarnedOf(t *testing.T) {
 		c := mustLoad(t, content, env())
 		if len(c.Warnings) != 1 || c.Warnings[0].Path != "clients" {
 			t.Errorf("%s: %v", content, c.Warnings)
+		}
+	}
+}
+
+func TestStoresThatAreToComeParseAndAreNotReady(t *testing.T) {
+	t.Parallel()
+	for _, scheme := range []string{"redis", "rediss", "postgres", "mysql"} {
+		c := mustLoad(t, "plaintext: true\nstore: "+scheme+"://${CANARY}@h/0\n", env("CANARY="+canary))
+		err := c.Ready()
+		want := ":2:8: store: " + scheme + " is not in this version yet (use bolt:FILE"
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), canary) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	if err := mustLoad(t, "store: bolt:a.db", env()).Ready(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOnlyWeChatsSecretsMustLookLikeIts(t *testing.T) {
+	t.Parallel()
+	const app = "apps: [{appid: wx1, secret: '${S}'}]\n"
+	for _, row := range []struct {
+		content, secret string
+		warned          bool
+	}{
+		{app, secretOfWeChat, false},
+		{app, strings.ToUpper(secretOfWeChat), false},
+		{app, canary, true},
+		{app, secretOfWeChat[1:], true},
+		{"wechat: {api_url: 'http://127.0.0.1:8780'}\n" + app, canary, false},
+	} {
+		c := mustLoad(t, row.content, env("S="+row.secret))
+		if said := c.Warnings.Error(); strings.Contains(said, "hexadecimal") != row.warned || strings.Contains(said, row.secret) {
+			t.Errorf("%q: %s", row.content, said)
 		}
 	}
 }
