@@ -77,7 +77,7 @@ var table = []struct {
 	{access.ErrLimited, Problem{Status: 429, Code: "too_many_requests", Detail: "too many wrong client keys from this address", Hint: "some program here has an old or a wrong key"}},
 	{access.ErrUnrecorded, Problem{Status: 503, Code: "unrecorded", Detail: "the audit record cannot be written, and it is required", Hint: "see to the audit sink: is the disk full, is the reader of the pipe gone?", RetryAfter: 2 * time.Second}},
 	{credential.ErrNotFound, *NotFound()},
-	{credential.ErrDeclared, Problem{Status: 409, Code: "declared", Detail: "it stands in the configuration file and is read-only here", Hint: "change it in the configuration file of every node, or take it out there first"}},
+	{credential.ErrDeclared, Problem{Status: 409, Code: "declared", Detail: "it is declared in the configuration and is read-only here", Hint: "change it in the configuration (file or environment) of every node, or take it out there first"}},
 	{credential.ErrUnavailable, Problem{Status: 503, Code: "unavailable", Detail: "no live value in hand", Hint: "ask again shortly"}},
 	{registry.ErrKeyTaken, Problem{Status: 409, Code: "key_taken", Detail: "another client has this key already", Hint: "make a new one with: hufu client key"}},
 	{registry.ErrRedirectTaken, Problem{Status: 409, Code: "redirect_taken", Detail: "some redirect_uri of it would belong to another client of the same app too", Hint: "give each client redirect_uris of its own; a prefix may cover none of another's"}},
