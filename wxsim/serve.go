@@ -70,19 +70,7 @@ func (v *Server) Serve(ctx context.Context) error {
 func (v *Server) serveAPI(ctx context.Context) error {
 	l := v.api
 	defer func() { l.Close() }()
-	for ctx.Err() == nil {
-		if out, _ := v.sim.faults.outage(); out {
-			l.Close()
-			v.sim.faults.await(ctx, false)
-			if ctx.Err() != nil {
-				break
-			}
-			var err error
-			if l, err = net.Listen("tcp", v.api.Addr().String()); err != nil {
-				l = v.api
-				return fmt.Errorf("wxsim: listen after an outage: %w", err)
-			}
-		}
+	for {
 		up, down := context.WithCancel(ctx)
 		go func() {
 			v.sim.faults.await(up, true)
@@ -90,11 +78,19 @@ func (v *Server) serveAPI(ctx context.Context) error {
 		}()
 		err := run(up, l, v.sim)
 		down()
-		if err != nil {
+		if err != nil || ctx.Err() != nil {
 			return err
 		}
+		// An outage has closed the port; it may be over already.
+		v.sim.faults.await(ctx, false)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if l, err = net.Listen("tcp", v.api.Addr().String()); err != nil {
+			l = v.api
+			return fmt.Errorf("wxsim: listen after an outage: %w", err)
+		}
 	}
-	return nil
 }
 
 // run serves one listener until ctx ends, and breaks what is still open then.

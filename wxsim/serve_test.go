@@ -3,6 +3,8 @@ package wxsim
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"syscall"
@@ -45,8 +47,7 @@ func TestListensWhereNoStrangerIs(t *testing.T) {
 func TestServeAnswersUntilToldToEnd(t *testing.T) {
 	t.Parallel()
 	k := dull(t, Options{})
-	srv, err := k.Listen("127.0.0.1:0", "127.0.0.1:0")
-	must(t, err)
+	srv := listenLow(t, k)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(ctx) }()
@@ -77,6 +78,21 @@ func TestServeAnswersUntilToldToEnd(t *testing.T) {
 		t.Error("the port is still open")
 	}
 	k.wantRules("a base URL of our own is no foreign host")
+}
+
+// listenLow listens below the ports that the system gives to clients: while
+// the port is closed, a client of this test, or of another, could be given it
+// as its own, and even connect to itself.
+func listenLow(t *testing.T, k *kit) *Server {
+	t.Helper()
+	for range 100 {
+		srv, err := k.Listen(fmt.Sprint("127.0.0.1:", 20000+rand.IntN(10000)), "127.0.0.1:0")
+		if err == nil {
+			return srv
+		}
+	}
+	t.Fatal("no port is free")
+	return nil
 }
 
 // until waits for what another goroutine does without telling anybody.
