@@ -140,7 +140,7 @@ func (s *Sim) Excuse(appid string) error {
 	return s.meddle(appid, "excuse", func(a *app, _ time.Time) {
 		for l := range a.caller {
 			k := &a.caller[l]
-			k.hand, k.unanswered, k.refused = nil, 0, nil
+			k.hand, k.unanswered, k.refused, k.excused = nil, 0, nil, true
 		}
 	})
 }

@@ -88,6 +88,7 @@ type caller struct {
 	quota      [2]time.Time
 	minute     time.Time
 	refused    map[refusalKey]time.Time
+	excused    bool // the next request has a reason that we cannot see
 }
 
 // refusalKey: another secret, or a call from another address, is another question.
@@ -143,6 +144,11 @@ func (j *judge) arrived(s *Sim, c *call) {
 
 // verdict is the first rule that a request for a token breaks.
 func (s *Sim) verdict(c *call, k *caller) (Rule, string) {
+	if k.excused {
+		// Not by what is in hand alone: an answer may be on its way.
+		k.excused = false
+		return "", ""
+	}
 	now, life := c.arrived, s.opts.Life
 	since := now.Sub(k.lastAt)
 	force := 0

@@ -127,7 +127,7 @@ func soak(t *testing.T, source string, q wxsim.Quirk, seed uint64) {
 		e, _ := n.entry(testKey)
 		v := e.view.Load()
 		if !v.live(time.Now()) {
-			t.Errorf("not live at the end: %+v", e.rec.Failure)
+			t.Errorf("not live at the end: %+v", n.record().Failure)
 			continue
 		}
 		gens = append(gens, v.cred.Generation)
@@ -145,8 +145,6 @@ func soak(t *testing.T, source string, q wxsim.Quirk, seed uint64) {
 }
 
 func last(n *node) string {
-	e, _ := n.entry(testKey)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return fmt.Sprintf("asked %v attempts %+v failure %+v orders %d", e.rec.Asked, e.rec.Attempts, e.rec.Failure, e.rec.Orders)
+	r := n.record()
+	return fmt.Sprintf("asked %v attempts %+v failure %+v orders %d", r.Asked, r.Attempts, r.Failure, r.Orders)
 }

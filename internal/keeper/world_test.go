@@ -209,6 +209,14 @@ func (w *world) node(edit ...func(*Options, *link)) *node {
 	return n
 }
 
+// record is what the node knows of the store.
+func (n *node) record() record {
+	e, _ := n.entry(testKey)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.rec
+}
+
 func (w *world) stopAll() {
 	for _, n := range w.keep {
 		n.stop()
