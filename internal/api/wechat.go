@@ -2,11 +2,7 @@ package api
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
-	"net/netip"
-	"strconv"
 
 	"github.com/hufu-project/hufu/internal/access"
 	"github.com/hufu-project/hufu/internal/credential"
@@ -29,16 +25,10 @@ type ask struct {
 	Force     bool   `json:"force_refresh"`
 }
 
-// refusal is an answer of WeChat's kind.
-type refusal struct {
-	code int
-	text string
-}
-
 // token answers GET /cgi-bin/token.
 func (a *api) token(w http.ResponseWriter, r *http.Request, q access.Request) error {
 	if r.Method != http.MethodGet {
-		refuse(w, q, refusal{43001, "require GET method"})
+		refuse(w, q, 43001, "require GET method")
 		return nil
 	}
 	query := r.URL.Query()
@@ -49,13 +39,13 @@ func (a *api) token(w http.ResponseWriter, r *http.Request, q access.Request) er
 // stableToken answers POST /cgi-bin/stable_token.
 func (a *api) stableToken(w http.ResponseWriter, r *http.Request, q access.Request) error {
 	if r.Method != http.MethodPost {
-		refuse(w, q, refusal{43002, "require POST method"})
+		refuse(w, q, 43002, "require POST method")
 		return nil
 	}
 	var said ask
 	// Keys that we do not know are let pass, as WeChat does.
 	if body, err := web.Body(w, r); err != nil || json.Unmarshal(body, &said) != nil {
-		refuse(w, q, refusal{47001, "data format error"})
+		refuse(w, q, 47001, "data format error")
 		return nil
 	}
 	a.answer(w, r, q, said)
@@ -66,7 +56,7 @@ func (a *api) stableToken(w http.ResponseWriter, r *http.Request, q access.Reque
 // key, does not learn which apps there are.
 func (a *api) answer(w http.ResponseWriter, r *http.Request, q access.Request, said ask) {
 	if said.AppID == "" {
-		refuse(w, q, refusal{41002, "appid missing"})
+		refuse(w, q, 41002, "appid missing")
 		return
 	}
 	key := credential.Key{App: credential.App(said.AppID), Kind: credential.AccessToken}
@@ -74,13 +64,13 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, q access.Request, s
 	switch {
 	case err == nil && !a.exists(caller, key.App):
 		_, _, err = a.Guard.Hand(caller, key, nowhere)
-		refuse(w, q, refusalOf(err, said))
+		web.AsWeChat(err, said.Secret != "").Write(w, q)
 		return
 	case said.GrantType != "client_credential":
-		refuse(w, q, refusal{40002, "invalid grant_type"})
+		refuse(w, q, 40002, "invalid grant_type")
 		return
 	case err != nil:
-		refuse(w, q, refusalOf(err, said))
+		web.AsWeChat(err, said.Secret != "").Write(w, q)
 		return
 	}
 	v, again, err := a.Guard.Hand(caller, key, func() (credential.Credential, error) {
@@ -92,18 +82,19 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, q access.Request, s
 		return a.Keeper.Report(r.Context(), key, keeper.Claim{Value: v.Value})
 	})
 	if err != nil {
-		refuse(w, q, refusalOf(err, said))
+		web.AsWeChat(err, said.Secret != "").Write(w, q)
 		return
 	}
 	if again && !said.Force {
 		a.Keeper.Doubt(key)
 	}
-	b := append(make([]byte, 0, 512), `{"access_token":`...)
-	b = appendString(b, v.Value.Reveal())
-	b = append(b, `,"expires_in":`...)
-	// Never 0: there are caches that take it for "no end".
-	b = strconv.AppendInt(b, max(1, seconds(v.Certain)), 10)
-	writeWeChat(w, append(b, '}'))
+	web.WriteWeChat(w, struct {
+		Token     string `json:"access_token"`
+		ExpiresIn int64  `json:"expires_in"`
+	}{
+		v.Value.Reveal(),
+		max(1, seconds(v.Certain)), // never 0: there are caches that take it for "no end"
+	})
 }
 
 // exists reports whether there is such an app for this caller.
@@ -115,42 +106,7 @@ func (a *api) exists(c access.Caller, id credential.App) bool {
 // nowhere is where the credential of an app comes from that does not exist.
 func nowhere() (credential.Credential, error) { return credential.Credential{}, credential.ErrNotFound }
 
-// refusalOf says an error in WeChat's words, and what to do in ours where
-// WeChat has none.
-func refusalOf(err error, said ask) refusal {
-	r, _ := errors.AsType[*access.Refusal](err)
-	u, _ := errors.AsType[*credential.Unavailable](err)
-	switch {
-	case errors.Is(err, credential.ErrNotFound):
-		return refusal{40013, "invalid appid"}
-	case errors.Is(err, access.ErrUnauthorized) && said.Secret == "":
-		return refusal{41004, "appsecret missing"}
-	case errors.Is(err, access.ErrUnauthorized):
-		return refusal{40125, "invalid appsecret"}
-	case errors.Is(err, access.ErrLimited):
-		return refusal{45011, "api minute-quota reach limit  mustslower  retry next minute"}
-	case r != nil && r.IP.IsValid():
-		return refusal{40164, fmt.Sprintf("invalid ip %s ipv6 %s, not in whitelist", r.IP, netip.AddrFrom16(r.IP.As16()))}
-	case r != nil:
-		return refusal{48001, "api unauthorized: " + r.Reason + "; " + r.Hint}
-	case u != nil:
-		return refusal{-1, "system error: no live token in hand: " + u.Reason}
-	}
-	return refusal{-1, "system error: " + web.Explain(err).Detail}
-}
-
-// refuse sends a refusal with its rid. An errmsg is not escaped for HTML.
-func refuse(w http.ResponseWriter, q access.Request, r refusal) {
-	b := append(make([]byte, 0, 256), `{"errcode":`...)
-	b = strconv.AppendInt(b, int64(r.code), 10)
-	b = append(b, `,"errmsg":`...)
-	b = appendString(b, r.text+" rid: "+q.String())
-	writeWeChat(w, append(b, '}'))
-}
-
-var weChatType = []string{"application/json; encoding=utf-8"}
-
-func writeWeChat(w http.ResponseWriter, body []byte) {
-	w.Header()["Content-Type"] = weChatType
-	_, _ = w.Write(body)
+// refuse answers with a refusal of WeChat's kind.
+func refuse(w http.ResponseWriter, q access.Request, code int, text string) {
+	(&web.WeChatRefusal{Code: code, Text: text}).Write(w, q)
 }

@@ -22,13 +22,14 @@ type WeChatRefusal struct {
 // Error gives number and text.
 func (r *WeChatRefusal) Error() string { return fmt.Sprintf("%d %s", r.Code, r.Text) }
 
-// AsWeChat says in WeChat's numbers and words why access is refused; secret
-// tells whether the caller showed a client key at all.
+// AsWeChat says an error in WeChat's numbers and words, and what to do in ours
+// where WeChat has none; secret tells whether the caller showed a client key.
 func AsWeChat(err error, secret bool) *WeChatRefusal {
 	if r, ok := errors.AsType[*WeChatRefusal](err); ok {
 		return r
 	}
 	r, _ := errors.AsType[*access.Refusal](err)
+	u, _ := errors.AsType[*credential.Unavailable](err)
 	switch {
 	case errors.Is(err, credential.ErrNotFound):
 		return &WeChatRefusal{40013, "invalid appid"}
@@ -42,6 +43,8 @@ func AsWeChat(err error, secret bool) *WeChatRefusal {
 		return &WeChatRefusal{40164, fmt.Sprintf("invalid ip %s ipv6 %s, not in whitelist", r.IP, netip.AddrFrom16(r.IP.As16()))}
 	case r != nil:
 		return &WeChatRefusal{48001, "api unauthorized: " + r.Reason + "; " + r.Hint}
+	case u != nil:
+		return &WeChatRefusal{-1, "system error: no live token in hand: " + u.Reason}
 	}
 	return &WeChatRefusal{-1, "system error: " + Explain(err).Detail}
 }
