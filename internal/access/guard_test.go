@@ -40,7 +40,7 @@ type gate struct {
 
 func newGate(t testing.TB, path string, required bool) *gate {
 	t.Helper()
-	g := &gate{t: t, reg: registry.New(nil), keys: map[string]string{}, file: path, log: &bytes.Buffer{}}
+	g := &gate{t: t, reg: registry.New(nil, nil), keys: map[string]string{}, file: path, log: &bytes.Buffer{}}
 	if path == "" {
 		g.file = filepath.Join(t.TempDir(), "audit.jsonl")
 	}

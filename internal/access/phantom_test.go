@@ -29,7 +29,7 @@ func mint(t testing.TB) (*registry.Registry, *Phantoms, map[PhantomType]Phantom,
 		Name: "shop-backend", KeySHA256: []config.KeyHash{sum}, Apps: []credential.App{shop.App},
 		Allow: config.Actions{config.Token, config.Login}, Tokens: config.Phantom,
 	}
-	reg := registry.New(nil)
+	reg := registry.New(nil, nil)
 	reg.Declare([]config.App{{AppID: shop.App}}, []config.Client{c})
 	all := map[PhantomType]Phantom{}
 	for _, typ := range []PhantomType{AppPhantom, UserPhantom, RefreshPhantom} {
@@ -150,7 +150,7 @@ func TestPhantomTokensOutliveTheirEndByTheOverlap(t *testing.T) {
 }
 
 func FuzzPhantom(f *testing.F) {
-	reg := registry.New(nil)
+	reg := registry.New(nil, nil)
 	p := NewPhantoms(reg, overlap, newKey)
 	f.Add(p.Mint(Phantom{Type: UserPhantom, App: "a", Client: "c"}).Reveal())
 	f.Add("10_AAAA")

@@ -90,7 +90,7 @@ func newWorld(t testing.TB, o options) *world {
 	w.store = st
 	t.Cleanup(func() { _ = st.Close() })
 
-	w.reg = registry.New(st)
+	w.reg = registry.New(st, nil)
 	upstream, err := wechat.New(wechat.Options{APIURL: "https://api.weixin.qq.com", Transport: w.sim.Transport(), Timeout: 5 * time.Second})
 	must(t, err)
 	w.keeper = keeper.New(keeper.Options{

@@ -92,7 +92,7 @@ func start(b *testing.B, path string, keys *sealed.Keyring, apps int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	reg := registry.New(st)
+	reg := registry.New(st, nil)
 	up, err := wechat.New(wechat.Options{APIURL: "https://api.weixin.qq.com", Timeout: time.Second, Transport: refusing{}})
 	if err != nil {
 		b.Fatal(err)

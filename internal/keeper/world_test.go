@@ -182,7 +182,7 @@ func memoryDir(t testing.TB) string {
 func (w *world) node(edit ...func(*Options, *link)) *node {
 	w.t.Helper()
 	l := &link{Store: w.st, rt: w.sim.Transport(), blocked: make(chan struct{})}
-	reg := registry.New(w.st)
+	reg := registry.New(w.st, nil)
 	reg.Declare(w.apps, nil)
 	o := Options{Store: l, Registry: reg, Life: w.life, TagKey: []byte("test"), Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	for _, e := range edit {

@@ -18,7 +18,7 @@ import (
 func TestKeyIndexAgreesWithTheClients(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		r := New(nil)
+		r := New(nil, nil)
 		name := rapid.SampledFrom([]string{"a", "b", "c"})
 		draw := func(t *rapid.T) config.Client {
 			c := config.Client{Name: name.Draw(t, "name")}
@@ -70,7 +70,7 @@ func records(n int) []store.Record {
 
 // TestLookupsAllocateNothing: they are on the way of every read.
 func TestLookupsAllocateNothing(t *testing.T) {
-	r := New(nil)
+	r := New(nil, nil)
 	for _, rec := range records(10) {
 		r.take(rec)
 	}
@@ -99,7 +99,7 @@ func BenchmarkTake(b *testing.B) {
 			runtime.ReadMemStats(&before)
 			var r *Registry
 			for b.Loop() {
-				r = New(nil)
+				r = New(nil, nil)
 				watched := r.Watch(b.Context())
 				go func() {
 					for range watched {
@@ -124,7 +124,7 @@ func BenchmarkTakeClients(b *testing.B) {
 	for _, n := range []int{1_000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for b.Loop() {
-				r := New(nil)
+				r := New(nil, nil)
 				for i := range n {
 					c := config.Client{Name: fmt.Sprint(i)}
 					var sum config.KeyHash

@@ -12,7 +12,7 @@ func TestOneClientIsFoundByItsRedirectURI(t *testing.T) {
 	client := func(name string, app credential.App, allow config.Action, uris ...string) config.Client {
 		return config.Client{Name: name, Apps: []credential.App{app}, Allow: config.Actions{allow}, RedirectURIs: uris}
 	}
-	r := New(nil)
+	r := New(nil, nil)
 	r.Declare(nil, []config.Client{
 		client("exact", "wx1", config.Login, "https://a.example/cb"),
 		client("below", "wx1", config.Login, "https://b.example/in/*"),

@@ -66,10 +66,14 @@ func (l layers[K, V]) all() iter.Seq[V] {
 	}
 }
 
-// New makes a registry on a store. It is empty until Declare and Run.
-func New(st store.Store) *Registry {
+// New makes a registry on a store; without a log it is silent. It is empty
+// until Declare and Run.
+func New(st store.Store, log *slog.Logger) *Registry {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	return &Registry{
-		store: st, log: slog.Default(),
+		store: st, log: log,
 		loaded:   make(chan struct{}),
 		turn:     make(chan struct{}, 1),
 		apps:     layers[credential.App, *App]{stored: map[credential.App]*App{}},

@@ -31,7 +31,7 @@ func openStore(t testing.TB) *bolt.Store {
 // run starts a registry on a store and returns it once it has read it.
 func run(t testing.TB, st store.Store) *registry.Registry {
 	t.Helper()
-	r := registry.New(st)
+	r := registry.New(st, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
@@ -322,7 +322,7 @@ func TestDamagedRecordTakesNoOtherDown(t *testing.T) {
 func TestWithoutTheStoreWhatIsKnownStays(t *testing.T) {
 	t.Parallel()
 	st := openStore(t)
-	r := registry.New(st)
+	r := registry.New(st, nil)
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(context.Background()) }()
 	<-r.Loaded()
@@ -348,7 +348,7 @@ func TestWithoutTheStoreWhatIsKnownStays(t *testing.T) {
 func TestChangesThatWereMissedAreFound(t *testing.T) {
 	t.Parallel()
 	st := openStore(t)
-	r, there := registry.New(st), run(t, st)
+	r, there := registry.New(st, nil), run(t, st)
 	follow := func(until string, ok func() bool) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
@@ -409,7 +409,7 @@ func TestWatchSaysWhatMayHaveChanged(t *testing.T) {
 
 func TestClientOfOneAppMayNotManageAnother(t *testing.T) {
 	t.Parallel()
-	r := registry.New(openStore(t))
+	r := registry.New(openStore(t), nil)
 	every, one := client("every", 1), client("one", 2)
 	every.Apps = []credential.App{config.AllApps}
 	r.Declare(nil, []config.Client{every, one})

@@ -98,7 +98,7 @@ func New(cfg *config.Config, o Options) (_ *Server, err error) {
 	if s.env, err = loadEnvClient(cfg); err != nil {
 		return nil, err
 	}
-	s.registry = registry.New(s.witness)
+	s.registry = registry.New(s.witness, s.log)
 	s.registry.Declare(cfg.Apps, s.env.clients(cfg))
 
 	s.upstream, err = wechat.New(wechat.Options{

@@ -127,7 +127,7 @@ func newWorld(t testing.TB) *world {
 	w.client("strict", config.Phantom, "https://strict.example.com/cb").Snapshot = config.SnapshotRefuse
 	w.client("nologin", config.Phantom, "https://nologin.example.com/cb").Allow = config.Actions{config.Token}
 	w.client("dev", config.Phantom, "http://shop.test:8080/cb?x=1").Dev = true
-	w.reg = registry.New(w.store)
+	w.reg = registry.New(w.store, nil)
 	w.declare()
 
 	log := slog.New(slog.NewTextHandler(io.MultiWriter(w.log, t.Output()), nil))
