@@ -22,12 +22,14 @@ func staged(t *testing.T) *demonstration {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 2)
-	go func() { ended <- d.wechat.Serve(ctx) }()
-	go func() { ended <- d.server.Run(ctx) }()
+	parts := d.parts()
+	ended := make(chan error, len(parts))
+	for _, part := range parts {
+		go func() { ended <- part(ctx) }()
+	}
 	t.Cleanup(func() {
 		stop()
-		for range 2 {
+		for range parts {
 			if err := <-ended; err != nil {
 				t.Error(err)
 			}

@@ -18,9 +18,13 @@ New here? Run: hufu demo`,
 	"help.default":     "(default",
 	"args.app":         "one appid is needed",
 
-	"demo.short": "a simulated WeChat and Hufu in one process: see a token being renewed",
-	"demo.long": `Runs a simulated WeChat at 60 times the speed, a Hufu server, and a small program
-that calls WeChat's API with the tokens. Needs no configuration and no network.
+	"demo.short": "a simulated WeChat, Hufu and a shop in one process: log in, see a token being renewed",
+	"demo.long": `Runs a simulated WeChat at 60 times the speed, a Hufu server, a sample shop that logs
+its visitors in through Hufu, and a small program that calls WeChat's API with the
+tokens. Needs no configuration and no network.
+
+Open http://localhost:8703 in a browser, log in as one of the simulated users, and
+see the openid, the nickname and the two tokens that WeChat calls access_token.
 
 Within two minutes both tokens are renewed: the classic one after about 90 seconds,
 the stable one after about 115. Everything is forgotten at the end.`,
@@ -218,9 +222,10 @@ For Hufu: HUFU_WECHAT_API_URL=%[1]s HUFU_WECHAT_LIFE=%[4]v HUFU_APPID=%[5]s HUFU
 
 	"demo.for":      "the time makes no sense",
 	"demo.for.hint": "as in --for 2m30s",
+	"demo.shop":     "Open %s in a browser: a sample shop that logs you in through Hufu.",
 	"demo.intro": `Hufu's demo: a simulated WeChat at %d times the speed (%s), a Hufu server
-(%s), and a small program for each of two apps that calls WeChat's API.
-The configuration is in %s; the server follows it.`,
+(%s), the shop, and a small program for each of two apps that calls
+WeChat's API. The configuration is in %s; the server follows it.`,
 	"demo.try":                "To try, in another terminal (after the line export … below):",
 	"demo.try.renew":          "a new token now",
 	"demo.first":              "First, in that other terminal:",
