@@ -42,7 +42,12 @@ HUFU_LOG is the least level of the log: debug, info, warn, error.`,
 	"sim.long": `Runs a simulated WeChat for tests: tokens of both lines, quotas, refusals, and the
 oddities that the real one has. It forgets everything when it ends.
 
-  hufu sim --speed 60 --app wx0123456789abcdef:0123456789abcdef0123456789abcdef`,
+  hufu sim --speed 60 --app wx0123456789abcdef:0123456789abcdef0123456789abcdef
+
+Users log in where callback domains are given. WeChat takes only host names without a
+port; --callback-ports allows what it does not, so that a laptop can be one:
+
+  hufu sim --callback 127.0.0.1:8701 --callback-ports`,
 	"check.short": "says everything that is wrong with a configuration",
 	"check.long": `Reads a configuration and says everything that is wrong with it, each with its place.
 
@@ -77,25 +82,28 @@ within about five minutes on the classic line, within about one on the stable li
 	"version.short": "prints the version",
 	"version.long":  "Prints the version of this program.",
 
-	"flag.help":        "what this is and how it is used",
-	"flag.version":     "the version of this program",
-	"flag.config":      "the configuration file (or HUFU_CONFIG)",
-	"flag.json":        "print JSON, for programs",
-	"flag.online":      "also ask WeChat with each AppSecret",
-	"flag.show":        "print the configuration in force, secrets left out",
-	"flag.sample":      "print a configuration file to begin with",
-	"flag.kind":        "the kind of credential",
-	"flag.leak":        "the old token has leaked: issue twice, so that it dies",
-	"flag.name":        "a name for people",
-	"flag.source":      "stable or classic",
-	"flag.type":        "official_account, mini_program or website",
-	"flag.secret-file": "the file with the AppSecret; - is standard input",
-	"flag.for":         "end after this time, as in 2m30s",
-	"flag.sim.api":     "where the simulated API listens",
-	"flag.sim.manage":  "where the management interface listens",
-	"flag.sim.speed":   "how much faster than real its time passes",
-	"flag.sim.app":     "an app as APPID:SECRET; several times for several",
-	"flag.sim.tame":    "without the oddities of the real WeChat",
+	"flag.help":               "what this is and how it is used",
+	"flag.version":            "the version of this program",
+	"flag.config":             "the configuration file (or HUFU_CONFIG)",
+	"flag.json":               "print JSON, for programs",
+	"flag.online":             "also ask WeChat with each AppSecret",
+	"flag.show":               "print the configuration in force, secrets left out",
+	"flag.sample":             "print a configuration file to begin with",
+	"flag.kind":               "the kind of credential",
+	"flag.leak":               "the old token has leaked: issue twice, so that it dies",
+	"flag.name":               "a name for people",
+	"flag.source":             "stable or classic",
+	"flag.type":               "official_account, mini_program or website",
+	"flag.secret-file":        "the file with the AppSecret; - is standard input",
+	"flag.for":                "end after this time, as in 2m30s",
+	"flag.sim.api":            "where the simulated API listens",
+	"flag.sim.manage":         "where the management interface listens",
+	"flag.sim.speed":          "how much faster than real its time passes",
+	"flag.sim.app":            "an app as APPID:SECRET; several times for several",
+	"flag.sim.tame":           "without the oddities of the real WeChat",
+	"flag.sim.type":           "official_account, mini_program or website, for all apps",
+	"flag.sim.callback":       "a callback domain of all apps; several times for several",
+	"flag.sim.callback-ports": "callback domains may be addresses and have a port (WeChat allows neither)",
 
 	"config.none":      "no configuration",
 	"config.none.hint": "give --config FILE (hufu check --sample prints one to begin with), or set HUFU_APPID and HUFU_SECRET",
@@ -204,11 +212,14 @@ within about five minutes on the classic line, within about one on the stable li
 	"renew.leak":      "A second issue follows by itself; then the leaked token is dead: within about five minutes (classic) or one (stable). hufu status shows the generation.",
 	"key.keep":        "Give the key to the program; put key_sha256 into the configuration. The key is not shown again.",
 
-	"sim.speed":       "the speed makes no sense",
-	"sim.speed.hint":  "more than 0 and at most 1000; 60 makes two hours pass in two minutes",
-	"sim.app":         "an app must be APPID:SECRET",
-	"sim.app.hint":    "as in --app wx0123456789abcdef:0123456789abcdef0123456789abcdef",
-	"sim.listen.hint": "other ports: --api 127.0.0.1:0 --manage 127.0.0.1:0",
+	"sim.speed":         "the speed makes no sense",
+	"sim.speed.hint":    "more than 0 and at most 1000; 60 makes two hours pass in two minutes",
+	"sim.app":           "an app must be APPID:SECRET",
+	"sim.app.hint":      "as in --app wx0123456789abcdef:0123456789abcdef0123456789abcdef",
+	"sim.type":          "there is no such type of app",
+	"sim.type.hint":     "official_account, mini_program or website",
+	"sim.callback.hint": "as in --callback auth.example.com, or for a laptop --callback 127.0.0.1:8701 --callback-ports; two at most",
+	"sim.listen.hint":   "other ports: --api 127.0.0.1:0 --manage 127.0.0.1:0",
 	"sim.hello": `A simulated WeChat
   API         %[1]s
   management  %[2]s   (history, violations, faults; GET / lists its paths)
@@ -218,6 +229,9 @@ To try:
   curl "%[1]s/cgi-bin/token?grant_type=client_credential&appid=%[5]s&secret=%[6]s"
   curl %[2]s/history
 For Hufu: HUFU_WECHAT_API_URL=%[1]s HUFU_WECHAT_LIFE=%[4]v HUFU_APPID=%[5]s HUFU_SECRET=%[6]s hufu serve
+`,
+	"sim.login": `To log in, open in a browser (it ends at the callback, whoever is there):
+  %[1]s
 `,
 
 	"demo.for":      "the time makes no sense",

@@ -39,7 +39,12 @@ HUFU_LOG 是日志的最低级别：debug、info、warn、error。`,
 	"sim.long": `运行供测试用的模拟微信：两种令牌、配额、各种拒绝，以及真实微信的种种怪癖。
 结束后什么都不保留。
 
-  hufu sim --speed 60 --app wx0123456789abcdef:0123456789abcdef0123456789abcdef`,
+  hufu sim --speed 60 --app wx0123456789abcdef:0123456789abcdef0123456789abcdef
+
+给出授权域名后就能模拟用户登录。微信只接受不带端口的域名；--callback-ports 放宽这一条，
+这样本机也能作为授权域名：
+
+  hufu sim --callback 127.0.0.1:8701 --callback-ports`,
 	"check.short": "指出配置中的所有问题",
 	"check.long": `读取配置，指出其中的所有问题和位置。
 
@@ -70,25 +75,28 @@ HUFU_LOG 是日志的最低级别：debug、info、warn、error。`,
 	"version.short": "输出版本",
 	"version.long":  "输出本程序的版本。",
 
-	"flag.help":        "查看说明和用法",
-	"flag.version":     "输出本程序的版本",
-	"flag.config":      "配置文件（或用 HUFU_CONFIG）",
-	"flag.json":        "输出 JSON，供程序读取",
-	"flag.online":      "同时用每个 AppSecret 询问微信",
-	"flag.show":        "输出生效的配置，隐去密钥",
-	"flag.sample":      "输出一份可供起步的配置文件",
-	"flag.kind":        "凭据种类",
-	"flag.leak":        "旧令牌已泄露：连续签发两次，使它失效",
-	"flag.name":        "便于辨认的名称",
-	"flag.source":      "stable（稳定版）或 classic（普通版）",
-	"flag.type":        "official_account、mini_program 或 website",
-	"flag.secret-file": "存放 AppSecret 的文件；- 表示标准输入",
-	"flag.for":         "运行多久后结束，如 2m30s",
-	"flag.sim.api":     "模拟接口的监听地址",
-	"flag.sim.manage":  "管理接口的监听地址",
-	"flag.sim.speed":   "时间流逝的倍数",
-	"flag.sim.app":     "应用，写作 APPID:SECRET；可多次给出",
-	"flag.sim.tame":    "不模拟真实微信的怪癖",
+	"flag.help":               "查看说明和用法",
+	"flag.version":            "输出本程序的版本",
+	"flag.config":             "配置文件（或用 HUFU_CONFIG）",
+	"flag.json":               "输出 JSON，供程序读取",
+	"flag.online":             "同时用每个 AppSecret 询问微信",
+	"flag.show":               "输出生效的配置，隐去密钥",
+	"flag.sample":             "输出一份可供起步的配置文件",
+	"flag.kind":               "凭据种类",
+	"flag.leak":               "旧令牌已泄露：连续签发两次，使它失效",
+	"flag.name":               "便于辨认的名称",
+	"flag.source":             "stable（稳定版）或 classic（普通版）",
+	"flag.type":               "official_account、mini_program 或 website",
+	"flag.secret-file":        "存放 AppSecret 的文件；- 表示标准输入",
+	"flag.for":                "运行多久后结束，如 2m30s",
+	"flag.sim.api":            "模拟接口的监听地址",
+	"flag.sim.manage":         "管理接口的监听地址",
+	"flag.sim.speed":          "时间流逝的倍数",
+	"flag.sim.app":            "应用，写作 APPID:SECRET；可多次给出",
+	"flag.sim.tame":           "不模拟真实微信的怪癖",
+	"flag.sim.type":           "所有应用的类型：official_account、mini_program 或 website",
+	"flag.sim.callback":       "所有应用的网页授权域名；可多次给出",
+	"flag.sim.callback-ports": "授权域名可以是 IP 地址，也可以带端口（微信都不允许）",
 
 	"config.none":      "没有配置",
 	"config.none.hint": "请用 --config 指定文件（hufu check --sample 输出一份样例），或设置 HUFU_APPID 和 HUFU_SECRET",
@@ -197,11 +205,14 @@ HUFU_LOG 是日志的最低级别：debug、info、warn、error。`,
 	"renew.leak":      "第二次签发会自动进行，之后泄露的令牌即失效：普通版大约五分钟内，稳定版大约一分钟内。hufu status 可查看代次。",
 	"key.keep":        "请把密钥交给程序，把 key_sha256 写入配置。密钥不会再次显示。",
 
-	"sim.speed":       "倍数不合理",
-	"sim.speed.hint":  "应大于 0、不超过 1000；60 表示两小时在两分钟内过完",
-	"sim.app":         "应用应写作 APPID:SECRET",
-	"sim.app.hint":    "例如 --app wx0123456789abcdef:0123456789abcdef0123456789abcdef",
-	"sim.listen.hint": "换用别的端口：--api 127.0.0.1:0 --manage 127.0.0.1:0",
+	"sim.speed":         "倍数不合理",
+	"sim.speed.hint":    "应大于 0、不超过 1000；60 表示两小时在两分钟内过完",
+	"sim.app":           "应用应写作 APPID:SECRET",
+	"sim.app.hint":      "例如 --app wx0123456789abcdef:0123456789abcdef0123456789abcdef",
+	"sim.type":          "没有这种应用类型",
+	"sim.type.hint":     "应为 official_account、mini_program 或 website",
+	"sim.callback.hint": "例如 --callback auth.example.com；在本机上用 --callback 127.0.0.1:8701 --callback-ports；最多两个",
+	"sim.listen.hint":   "换用别的端口：--api 127.0.0.1:0 --manage 127.0.0.1:0",
 	"sim.hello": `模拟微信
   接口  %[1]s
   管理  %[2]s   （请求历史、违规、故障；GET / 列出所有路径）
@@ -211,6 +222,9 @@ HUFU_LOG 是日志的最低级别：debug、info、warn、error。`,
   curl "%[1]s/cgi-bin/token?grant_type=client_credential&appid=%[5]s&secret=%[6]s"
   curl %[2]s/history
 配合虎符：HUFU_WECHAT_API_URL=%[1]s HUFU_WECHAT_LIFE=%[4]v HUFU_APPID=%[5]s HUFU_SECRET=%[6]s hufu serve
+`,
+	"sim.login": `登录请用浏览器打开（最后会跳到回调地址，不管那里有没有程序）：
+  %[1]s
 `,
 
 	"demo.for":      "时间不合理",

@@ -98,14 +98,16 @@ func (p page) Initial() string {
 	return "?"
 }
 
-// code marks what stands between backquotes, and escapes everything.
+// code marks what stands between backquotes, and escapes everything. A path may
+// break behind a slash.
 func code(text string) template.HTML {
 	parts := strings.Split(text, "`")
 	for i, part := range parts {
-		parts[i] = template.HTMLEscapeString(part)
+		part = template.HTMLEscapeString(part)
 		if i%2 == 1 {
-			parts[i] = "<code>" + parts[i] + "</code>"
+			part = "<code>" + strings.ReplaceAll(part, "/", "/<wbr>") + "</code>"
 		}
+		parts[i] = part
 	}
 	return template.HTML(strings.Join(parts, ""))
 }
