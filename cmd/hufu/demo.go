@@ -24,6 +24,10 @@ import (
 // demoSpeed makes two hours pass in two minutes.
 const demoSpeed = 60
 
+// demoQuirks are WeChat's, and that this machine may be a callback domain, which
+// WeChat would not have.
+const demoQuirks = wxsim.DefaultQuirks | wxsim.CallbackPorts
+
 // The apps of the demo: one per source, so that both ways of renewal are seen.
 // The classic one is renewed after about 90 seconds, the stable one after 115.
 var demoApps = []struct{ id, secret, name, source string }{
@@ -45,7 +49,7 @@ func (p *program) demo() *cobra.Command {
 			return failed(err.Error(), "")
 		}
 		defer os.RemoveAll(dir)
-		d, err := p.stage(dir)
+		d, err := p.stage(dir, demoQuirks)
 		if err != nil {
 			return err
 		}
@@ -87,10 +91,8 @@ type demonstration struct {
 
 // stage puts the demo's things into a folder and opens its ports: the usual
 // ones, or any where they are taken.
-func (p *program) stage(dir string) (*demonstration, error) {
-	d := &demonstration{program: p, file: filepath.Join(dir, "hufu.yaml")}
-	// The callback domain is this machine, which WeChat itself would not have.
-	d.sim = wxsim.New(wxsim.Options{Speed: demoSpeed, Quirks: wxsim.DefaultQuirks | wxsim.CallbackPorts})
+func (p *program) stage(dir string, quirks wxsim.Quirk) (*demonstration, error) {
+	d := &demonstration{program: p, sim: wxsim.New(wxsim.Options{Speed: demoSpeed, Quirks: quirks}), file: filepath.Join(dir, "hufu.yaml")}
 	log, err := d.logFile(filepath.Join(dir, "hufu.log"))
 	if err != nil {
 		return nil, failed(err.Error(), "")

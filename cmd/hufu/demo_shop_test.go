@@ -15,6 +15,10 @@ import (
 	"github.com/hufu-project/hufu/wxsim"
 )
 
+// neverBusy is for tests that look at one step of a login: a WeChat that is busy
+// makes Hufu go two steps back.
+const neverBusy = demoQuirks &^ wxsim.Busy
+
 // visitor is somebody with a phone who visits the demo's shop.
 type visitor struct {
 	*testing.T
@@ -147,7 +151,7 @@ func (v *visitor) wantsVisitor(s seen, user, nickname, scope string) {
 
 func TestShopLogsIn(t *testing.T) {
 	t.Parallel()
-	d := staged(t)
+	d := staged(t, neverBusy)
 	t.Run("silently", func(t *testing.T) {
 		t.Parallel()
 		v := visit(t, d, "xiaohong")
@@ -171,25 +175,36 @@ func TestShopLogsIn(t *testing.T) {
 		v.phone.Twice = true
 		v.wantsVisitor(v.login("snsapi_userinfo"), "laowang", "老王", "snsapi_userinfo")
 	})
-	t.Run("every time", func(t *testing.T) {
-		t.Parallel()
-		var wg sync.WaitGroup
-		for range 20 {
-			wg.Go(func() {
-				v := visit(t, d, "xiaoming")
-				v.wantsVisitor(v.login("snsapi_userinfo"), "xiaoming", "小明", "snsapi_userinfo")
-			})
-		}
-		wg.Wait()
-	})
+}
+
+// Whatever the simulator's oddities, nobody has to begin again, except where
+// WeChat is busy twice in a row: once in ten thousand logins.
+func TestShopLogsInEveryTime(t *testing.T) {
+	t.Parallel()
+	d := staged(t, demoQuirks)
+	var wg sync.WaitGroup
+	for range 40 {
+		wg.Go(func() {
+			v := visit(t, d, "xiaoming")
+			home := v.login("snsapi_userinfo")
+			if home.status == http.StatusServiceUnavailable {
+				home = v.login("snsapi_userinfo")
+			}
+			v.wantsVisitor(home, "xiaoming", "小明", "snsapi_userinfo")
+		})
+	}
+	wg.Wait()
+	if all := d.sim.Violations(); len(all) > 0 {
+		t.Errorf("WeChat minds: %v", all)
+	}
 }
 
 // A no comes back in any of WeChat's forms; one of them the site never hears of.
 func TestShopHearsOfADenial(t *testing.T) {
 	t.Parallel()
-	d := staged(t)
-	heard := false
-	for range 30 {
+	d := staged(t, neverBusy)
+	heard := 0
+	for try := 0; try < 60 && heard < 4; try++ {
 		v := visit(t, d, "xiaoming")
 		v.phone.Deny = true
 		resp, err := v.phone.Visit(t.Context(), d.shop.url+"/login?scope=snsapi_userinfo")
@@ -199,7 +214,7 @@ func TestShopHearsOfADenial(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		heard = true
+		heard++
 		page := v.read(resp)
 		v.wants(page, "denied", http.StatusOK)
 		v.wants(v.open(d.shop.url), "home", http.StatusOK)
@@ -207,14 +222,14 @@ func TestShopHearsOfADenial(t *testing.T) {
 			t.Error("who said no is logged in")
 		}
 	}
-	if !heard {
+	if heard == 0 {
 		t.Error("the shop never heard of it")
 	}
 }
 
 func TestShopTakesTwoLoginsAtOnce(t *testing.T) {
 	t.Parallel()
-	d := staged(t)
+	d := staged(t, neverBusy)
 	v := visit(t, d, "xiaoming")
 	first, second := v.begin("snsapi_base"), v.begin("snsapi_userinfo")
 	v.wantsVisitor(v.open(v.returned(second)), "xiaoming", "小明", "snsapi_userinfo")
@@ -223,7 +238,7 @@ func TestShopTakesTwoLoginsAtOnce(t *testing.T) {
 
 func TestShopsCallbackMayComeAgain(t *testing.T) {
 	t.Parallel()
-	d := staged(t)
+	d := staged(t, neverBusy)
 	v := visit(t, d, "xiaoming")
 	callback := v.returned(v.begin("snsapi_userinfo"))
 	var wg sync.WaitGroup
@@ -269,7 +284,7 @@ func TestShopsCallbackMayComeAgain(t *testing.T) {
 // Who is sent the end of somebody else's login does not get into their account.
 func TestShopRefusesALoginThatBeganElsewhere(t *testing.T) {
 	t.Parallel()
-	d := staged(t)
+	d := staged(t, neverBusy)
 	attacker, victim := visit(t, d, "laowang"), visit(t, d, "xiaoming")
 	victim.wantsVisitor(victim.login("snsapi_base"), "xiaoming", "", "snsapi_base")
 	callback := attacker.returned(attacker.begin("snsapi_base"))
@@ -282,7 +297,7 @@ func TestShopRefusesALoginThatBeganElsewhere(t *testing.T) {
 
 func TestShopSaysWhatWentWrong(t *testing.T) {
 	t.Parallel()
-	d := staged(t)
+	d := staged(t, neverBusy)
 	v := visit(t, d, "xiaoming")
 	callback, err := url.Parse(v.returned(v.begin("snsapi_base")))
 	if err != nil {

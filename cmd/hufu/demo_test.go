@@ -14,10 +14,10 @@ import (
 )
 
 // staged is a demo in Chinese that runs until the test ends, without a screen.
-func staged(t *testing.T) *demonstration {
+func staged(t *testing.T, quirks wxsim.Quirk) *demonstration {
 	t.Helper()
 	none := func(string) (string, bool) { return "", false }
-	d, err := (&program{words: words{chinese, true}, out: new(bytes.Buffer), err: new(bytes.Buffer), env: none}).stage(t.TempDir())
+	d, err := (&program{words: words{chinese, true}, out: new(bytes.Buffer), err: new(bytes.Buffer), env: none}).stage(t.TempDir(), quirks)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func (d *demonstration) generation(t *testing.T, app string, n uint64) {
 
 func TestRenewingByHandIsNoViolationInTheDemo(t *testing.T) {
 	t.Parallel()
-	d := staged(t)
+	d := staged(t, demoQuirks)
 	for _, app := range demoApps {
 		d.generation(t, app.id, 1)
 		if err := d.remote.do(t.Context(), "POST", credentialPath(app.id, "access_token")+"/renew", map[string]string{"reason": "leak"}, nil); err != nil {
@@ -134,7 +134,7 @@ func TestLiveScreenFitsASmallTerminal(t *testing.T) {
 
 func TestDemoSaysLastWhatComesFirst(t *testing.T) {
 	t.Parallel()
-	d := staged(t)
+	d := staged(t, demoQuirks)
 	lines := strings.Split(strings.TrimSpace(d.introduction(d)), "\n")
 	if i := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "  export HUFU_URL=") }); i != len(lines)-1 {
 		t.Errorf("line %d of %d says export", i+1, len(lines))

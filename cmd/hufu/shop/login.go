@@ -80,9 +80,8 @@ func (s *shop) callback(w http.ResponseWriter, r *http.Request) {
 		s.visitors.drop(cookie(r, visitorCookie))
 		l.visitor = s.visitors.add(v)
 	}
-	if _, ok := s.visitors.get(l.visitor); ok { // and has not logged out since
-		s.setCookie(w, visitorCookie, l.visitor)
-	}
+	// Whoever has logged out since is not there any more, cookie or not.
+	s.setCookie(w, visitorCookie, l.visitor)
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
