@@ -104,7 +104,10 @@ func TestLiveScreenFitsASmallTerminal(t *testing.T) {
 	t.Parallel()
 	for _, w := range []words{{english, false}, {chinese, true}} {
 		var out bytes.Buffer
-		s := &liveScreen{program: &program{words: w, out: &out, columns: func() int { return 80 }}}
+		s := &liveScreen{program: &program{words: w, out: &out, columns: func() int { return 80 }}, shop: "http://localhost:65535"}
+		if line := "  " + s.say("demo.shop", s.shop); width(line) > 80 {
+			t.Errorf("the first line is cut: %s", line)
+		}
 		now := time.Now()
 		var apps []appState
 		for _, a := range demoApps {

@@ -236,7 +236,7 @@ For Hufu: HUFU_WECHAT_API_URL=%[1]s HUFU_WECHAT_LIFE=%[4]v HUFU_APPID=%[5]s HUFU
 
 	"demo.for":      "the time makes no sense",
 	"demo.for.hint": "as in --for 2m30s",
-	"demo.shop":     "Open %s in a browser: a sample shop that logs you in through Hufu.",
+	"demo.shop":     "Open %s in a browser: a shop to sign in to through Hufu.",
 	"demo.intro": `Hufu's demo: a simulated WeChat at %d times the speed (%s), a Hufu server
 (%s), the shop, and a small program for each of two apps that calls
 WeChat's API. The configuration is in %s; the server follows it.`,
