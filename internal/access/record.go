@@ -18,8 +18,9 @@ import (
 //
 // Action is what the client must be allowed (token, ticket), an operator's act
 // (renew, put_client …, then target is the client it was done to, and granted
-// what that one may do from now on) or authenticate. Tag is the entity tag; its keyed hash stands for the value. No
-// value and no key stands here.
+// what that one may do from now on) or authenticate. Tag is the entity tag; its
+// keyed hash stands for the value. Tokens is "phantom" where phantom tokens
+// were handed out, all those of one generation. No value and no key stands here.
 type record struct {
 	Time       time.Time       `json:"time"`
 	Node       string          `json:"node"`
@@ -30,6 +31,7 @@ type record struct {
 	Action     string          `json:"action"`
 	App        credential.App  `json:"app,omitempty"`
 	Kind       credential.Kind `json:"kind,omitempty"`
+	Tokens     string          `json:"tokens,omitempty"`
 	Target     string          `json:"target,omitempty"`
 	Generation uint64          `json:"generation,omitempty"`
 	Tag        string          `json:"tag,omitempty"`

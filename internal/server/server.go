@@ -124,13 +124,14 @@ func New(cfg *config.Config, o Options) (_ *Server, err error) {
 	if s.certs, err = loadCertificate(cfg.TLS); err != nil {
 		return nil, err
 	}
+	phantoms := access.NewPhantoms(s.registry, cfg.WeChat.Life, keys.DeriveAll(access.PhantomLabel))
 	programs := api.New(api.Options{
-		Registry: s.registry, Keeper: s.keeper, Guard: s.guard, Draining: s.draining, Log: s.log,
+		Registry: s.registry, Keeper: s.keeper, Guard: s.guard, Phantoms: phantoms, Draining: s.draining, Log: s.log,
 	})
 	programs.Handle("GET", "/v1/status", s.status(programs))
 	users := webauth.New(webauth.Options{
 		Store: s.witness, Registry: s.registry, Guard: s.guard, Upstream: s.upstream,
-		Phantoms: access.NewPhantoms(s.registry, cfg.WeChat.Life/24, keys.DeriveAll(access.PhantomLabel)...),
+		Phantoms: phantoms,
 		Config:   s.config.inForce.Load, HashKeys: keys.DeriveAll(webauth.HashLabel), Node: s.node, Log: s.log,
 	})
 	users.Mount(programs)

@@ -158,7 +158,7 @@ func (w *world) node(name string, log *slog.Logger, audit *access.Audit, ring *s
 	must(w.t, err)
 	return New(Options{
 		Store: w.flaky, Registry: w.reg, Guard: access.New(w.reg, audit, name, log),
-		Phantoms: access.NewPhantoms(w.reg, 5*time.Minute, ring.DeriveAll(access.PhantomLabel)...),
+		Phantoms: access.NewPhantoms(w.reg, 2*time.Hour, ring.DeriveAll(access.PhantomLabel)),
 		Upstream: upstream, Config: func() *config.Config { return w.conf },
 		HashKeys: ring.DeriveAll(HashLabel), Node: name, Log: log,
 	})
