@@ -65,8 +65,10 @@ configuration does not pass.`,
 	"status.short": "shows the server and the state of every token",
 	"status.long":  "Shows the server and the state of every token. HUFU_URL and HUFU_KEY say which server.",
 	"token.short":  "prints an app's token",
-	"token.long":   "Prints an app's token and nothing else, so that $(hufu token APPID) works.",
-	"renew.short":  "has a new token issued now",
+	"token.long": `Prints an app's token and nothing else, so that $(hufu token APPID) works.
+A client with tokens: phantom is given a phantom token, good for calls through
+Hufu and for nothing else; standard error says so.`,
+	"renew.short": "has a new token issued now",
 	"renew.long": `Has a new token issued now, as far as WeChat's limits and the day's budget allow.
 The old one works for about five more minutes.
 
@@ -209,7 +211,9 @@ within about five minutes on the classic line, within about one on the stable li
 	"put.secret.hint": "give --secret-file FILE, or write it to standard input",
 	"put.done":        "%s is in force on this node; the others follow within 5 s",
 	"delete.done":     "%s is gone",
+	"token.phantom":   "This is a phantom token: WeChat's API takes it through %s only. A client with tokens: real is given WeChat's own.",
 	"renew.done":      "%s %s: generation %d",
+	"renew.phantom":   "%s %s: renewed. The phantom tokens of this client go on as they are; hufu status shows the new generation.",
 	"renew.leak":      "A second issue follows by itself; then the leaked token is dead: within about five minutes (classic) or one (stable). hufu status shows the generation.",
 	"key.keep":        "Give the key to the program; put key_sha256 into the configuration. The key is not shown again.",
 

@@ -60,8 +60,9 @@ HUFU_LOG 是日志的最低级别：debug、info、warn、error。`,
 	"status.short": "查看服务器和所有令牌的状态",
 	"status.long":  "查看服务器和所有令牌的状态。HUFU_URL 和 HUFU_KEY 指明服务器。",
 	"token.short":  "输出应用的令牌",
-	"token.long":   "只输出应用的令牌，可直接用于 $(hufu token APPID)。",
-	"renew.short":  "立即签发新令牌",
+	"token.long": `只输出应用的令牌，可直接用于 $(hufu token APPID)。
+配置为 tokens: phantom 的调用方拿到的是替身令牌，只能经虎符调用微信，标准错误上会有说明。`,
+	"renew.short": "立即签发新令牌",
 	"renew.long": `在微信的限制和当日预算之内，立即签发新令牌。旧令牌还能再用大约五分钟。
 
 加上 --leak 时先后签发两次，因为微信只保留最近的两个令牌。第一次签发后命令即返回，
@@ -202,7 +203,9 @@ HUFU_LOG 是日志的最低级别：debug、info、warn、error。`,
 	"put.secret.hint": "请用 --secret-file 指定文件，或从标准输入写入",
 	"put.done":        "%s 已在本节点生效，其他节点 5 秒内生效",
 	"delete.done":     "%s 已移除",
+	"token.phantom":   "这是替身令牌，只能经 %s 调用微信接口，直接发给微信无效。要拿微信自己的令牌，请为该调用方配置 tokens: real。",
 	"renew.done":      "%s %s：第 %d 代",
+	"renew.phantom":   "%s %s：已签发新令牌。该调用方手里的替身令牌不受影响；新的代次请看 hufu status。",
 	"renew.leak":      "第二次签发会自动进行，之后泄露的令牌即失效：普通版大约五分钟内，稳定版大约一分钟内。hufu status 可查看代次。",
 	"key.keep":        "请把密钥交给程序，把 key_sha256 写入配置。密钥不会再次显示。",
 

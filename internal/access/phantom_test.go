@@ -183,16 +183,55 @@ func TestPhantomTokensOutliveTheirEndByTheOverlap(t *testing.T) {
 	})
 }
 
+// FuzzPhantom: what opens is a token that was minted, letter by letter.
 func FuzzPhantom(f *testing.F) {
-	reg := registry.New(nil, nil)
-	p := NewPhantoms(reg, life, [][]byte{newKey})
-	f.Add(p.Mint(Phantom{Type: UserPhantom, App: "a", Client: "c"}).Reveal())
+	_, p, all, _ := mint(f)
+	minted := map[string]Phantom{}
+	for _, t := range all {
+		token := p.Mint(t).Reveal()
+		minted[token] = t
+		f.Add(token)
+		f.Add(token + "\n")
+		f.Add(token[:len(token)-1])
+	}
 	f.Add("10_AAAA")
 	f.Fuzz(func(t *testing.T, token string) {
-		if _, err := p.Parse(token); !errors.Is(err, ErrForged) {
-			t.Errorf("%q: %v", token, err)
+		got, err := p.Parse(token)
+		if want, ok := minted[token]; ok != (err == nil) || got != want || err != nil && !errors.Is(err, ErrForged) {
+			t.Errorf("%q: %+v, %v", token, got, err)
 		}
 	})
+}
+
+// BenchmarkPhantoms is what the app's phantom tokens cost: to be given the one
+// of this generation, to be given a new one, and what the gateway does at each
+// call. The unit is beside them: letting a client in by its key.
+func BenchmarkPhantoms(b *testing.B) {
+	g := newGate(b, "", false)
+	g.reg.Declare([]config.App{{AppID: shop.App}}, []config.Client{ofClient(b, g.reg, "phantom").Client.Client})
+	p := NewPhantoms(g.reg, life, [][]byte{newKey, oldKey})
+	c := g.caller("phantom")
+	token := p.Fresh(c, shop.App).Value.Reveal()
+	older := NewPhantoms(g.reg, life, [][]byte{oldKey}).Fresh(c, shop.App).Value.Reveal()
+	for _, bench := range []struct {
+		name string
+		do   func() error
+	}{
+		{"authenticate", func() error { _, err := g.Authenticate(g.keys["phantom"], home, Request{}); return err }},
+		{"current", func() error { p.Current(c, shop.App); return nil }},
+		{"fresh", func() error { p.Fresh(c, shop.App); return nil }},
+		{"parse", func() error { _, err := p.Parse(token); return err }},
+		{"parse under the older key", func() error { _, err := p.Parse(older); return err }},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := bench.do(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
 
 func TestWhatBelongsToUsersIsHandedOutAndRecorded(t *testing.T) {
