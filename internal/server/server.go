@@ -132,8 +132,12 @@ func New(cfg *config.Config, o Options) (_ *Server, err error) {
 	users := webauth.New(webauth.Options{
 		Store: s.witness, Registry: s.registry, Guard: s.guard, Upstream: s.upstream,
 		Phantoms: phantoms,
-		Config:   s.config.inForce.Load, HashKeys: keys.DeriveAll(webauth.HashLabel), Node: s.node, Log: s.log,
+		Config:   s.config.inForce.Load, HashKeys: keys.DeriveAll(webauth.HashLabel),
+		Alone: s.store.Alone(), Node: s.node, Log: s.log,
 	})
+	if err := recall(s.draining, users); err != nil {
+		s.log.Warn("the bounds on logins begin at zero", "err", err)
+	}
 	users.Mount(programs)
 	s.config.trust = func(proxies []netip.Prefix) {
 		programs.Trust(proxies)

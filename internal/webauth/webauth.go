@@ -42,8 +42,13 @@ type Options struct {
 	// HashKeys find the record of a token that is WeChat's own; the first is
 	// the current one.
 	HashKeys [][]byte
-	Node     string
-	Log      *slog.Logger
+	// Alone: no other process can have this store open, so an exchange that
+	// another began has ended with it. The embedded store's file lock proves it.
+	Alone bool
+	// Node names this process; two never share a name, not even one after the
+	// other.
+	Node string
+	Log  *slog.Logger
 }
 
 // Auth is web authorization on one node. It is safe for concurrent use.
