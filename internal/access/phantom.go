@@ -116,12 +116,6 @@ func NewPhantoms(reg *registry.Registry, life time.Duration, keys [][]byte) *Pha
 // overlap is how long a token works past its end.
 func (p *Phantoms) overlap() time.Duration { return p.life / 24 }
 
-// NewSession draws the name of a user's login.
-func NewSession() (id [16]byte) {
-	_, _ = rand.Read(id[:]) // never fails: crypto/rand ends the program instead
-	return id
-}
-
 // Mint makes a token. No two are the same.
 func (p *Phantoms) Mint(f Phantom) credential.Secret {
 	var nonce [nonceLen]byte

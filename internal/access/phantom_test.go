@@ -37,7 +37,7 @@ func mint(t testing.TB) (*registry.Registry, *Phantoms, map[PhantomType]Phantom,
 	all := map[PhantomType]Phantom{}
 	for _, typ := range []PhantomType{AppPhantom, UserPhantom, RefreshPhantom} {
 		all[typ] = Phantom{
-			Type: typ, App: shop.App, Client: c.Name, KeyID: KeyID(sum[:4]), Session: NewSession(),
+			Type: typ, App: shop.App, Client: c.Name, KeyID: KeyID(sum[:4]), Session: [16]byte{1, 2, 3},
 			End: time.Now().Add(2 * time.Hour).Truncate(time.Second),
 		}
 	}

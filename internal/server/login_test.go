@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/hufu-project/hufu/wxsim"
@@ -48,6 +49,16 @@ clients: [{name: shop, key_sha256: [`+n.hash+`], apps: [`+shop+`], allow: [login
 		t.Errorf("status %d", status)
 	}
 	wants(t, body, `"openid":"`+wxsim.OpenID(shop, "xiaoming")+`"`, `"access_token":"10_`)
+
+	// The app's own token is known for what it is, where the user's is meant.
+	n.until("the app's token is told from the user's", func() bool {
+		token := n.sim.Current(shop, wxsim.Stable)
+		if token == "" {
+			return false
+		}
+		_, body := n.get("api", "/sns/userinfo?openid=o&access_token="+token)
+		return strings.Contains(body, `"errcode":40001`) && strings.Contains(body, "this is the app's token")
+	})
 }
 
 // visit opens an address on listen.web as WeChat's browser does, and does not

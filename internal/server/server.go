@@ -19,6 +19,7 @@ import (
 	"github.com/hufu-project/hufu/internal/access"
 	"github.com/hufu-project/hufu/internal/api"
 	"github.com/hufu-project/hufu/internal/config"
+	"github.com/hufu-project/hufu/internal/credential"
 	"github.com/hufu-project/hufu/internal/keeper"
 	"github.com/hufu-project/hufu/internal/registry"
 	"github.com/hufu-project/hufu/internal/store/sealed"
@@ -134,6 +135,10 @@ func New(cfg *config.Config, o Options) (_ *Server, err error) {
 		Phantoms: phantoms,
 		Config:   s.config.inForce.Load, HashKeys: keys.DeriveAll(webauth.HashLabel),
 		Alone: s.store.Alone(), Node: s.node, Log: s.log,
+		AppsToken: func(token string) bool {
+			_, ok := s.keeper.Find(credential.NewSecret(token))
+			return ok
+		},
 	})
 	if err := recall(s.draining, users); err != nil {
 		s.log.Warn("the bounds on logins begin at zero", "err", err)

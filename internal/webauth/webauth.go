@@ -42,6 +42,9 @@ type Options struct {
 	// HashKeys find the record of a token that is WeChat's own; the first is
 	// the current one.
 	HashKeys [][]byte
+	// AppsToken reports whether a token is an app's that is in hand now: it is
+	// asked about what is no user's, to say so. It must not block.
+	AppsToken func(token string) bool
 	// Alone: no other process can have this store open, so an exchange that
 	// another began has ended with it. The embedded store's file lock proves it.
 	Alone bool
@@ -58,6 +61,7 @@ type Auth struct {
 	programs *web.Surface
 	bounds   *bounds
 	secrets  secrets
+	renewals renewals
 	term     time.Duration // how long an exchange is waited for
 }
 
@@ -76,7 +80,10 @@ const (
 
 // New makes web authorization.
 func New(o Options) *Auth {
-	a := &Auth{Options: o, bounds: newBounds(), secrets: secrets{wrong: map[credential.App]credential.Secret{}}, term: exchangeTerm}
+	a := &Auth{
+		Options: o, bounds: newBounds(), secrets: secrets{wrong: map[credential.App]credential.Secret{}},
+		renewals: renewals{underWay: map[string]*renewal{}}, term: exchangeTerm,
+	}
 	a.browser = a.newBrowser()
 	return a
 }
