@@ -58,6 +58,7 @@ func (a *Auth) begin(path string) func(http.ResponseWriter, *http.Request, acces
 		case errors.Is(err, errTooMany):
 			a.Log.WarnContext(r.Context(), "a login is refused: too many are under way", "request", q.String(), "ip", ip.String())
 			a.page(w, r, q, page{kind: tooMany, home: client.HomeURL})
+		case r.Context().Err() != nil: // the browser has gone
 		case err != nil:
 			a.Log.ErrorContext(r.Context(), "a login cannot be written down", "request", q.String(), "err", err)
 			a.page(w, r, q, page{kind: failed, home: client.HomeURL})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -59,11 +60,13 @@ type world struct {
 	flaky  *flaky
 }
 
-// flaky is a store whose writes can be made to fail.
+// flaky is a store that can be made to fail.
 type flaky struct {
 	store.Store
 	mu  sync.Mutex
 	put func(do func() (store.Record, error)) (store.Record, error) // nil: as it is
+	// gone: it answers no question either.
+	gone bool
 }
 
 func (f *flaky) Put(ctx context.Context, r store.Record) (store.Record, error) {
@@ -74,6 +77,30 @@ func (f *flaky) Put(ctx context.Context, r store.Record) (store.Record, error) {
 		return f.Store.Put(ctx, r)
 	}
 	return put(func() (store.Record, error) { return f.Store.Put(ctx, r) })
+}
+
+// errAway is a store that cannot be reached.
+var errAway = errors.New("the store is away")
+
+func (f *flaky) Get(ctx context.Context, key string) (store.Record, error) {
+	f.mu.Lock()
+	gone := f.gone
+	f.mu.Unlock()
+	if gone {
+		return store.Record{}, errAway
+	}
+	return f.Store.Get(ctx, key)
+}
+
+// away makes the store go away, and come back.
+func (f *flaky) away(gone bool) {
+	f.fail(nil)
+	if gone {
+		f.fail(func(func() (store.Record, error)) (store.Record, error) { return store.Record{}, errAway })
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gone = gone
 }
 
 func (f *flaky) fail(put func(do func() (store.Record, error)) (store.Record, error)) {

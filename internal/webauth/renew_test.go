@@ -1,7 +1,6 @@
 package webauth
 
 import (
-	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -252,7 +251,7 @@ func TestAReplacedRefreshTokenSurvivesAStoreThatIsAway(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]func(do func() (store.Record, error)) (store.Record, error){
 		"away": func(func() (store.Record, error)) (store.Record, error) {
-			return store.Record{}, errors.New("the store is away")
+			return store.Record{}, errAway
 		},
 		"unsure, written": func(do func() (store.Record, error)) (store.Record, error) {
 			_, _ = do()
