@@ -65,6 +65,7 @@ type Server struct {
 	registry *registry.Registry
 	upstream *wechat.Client
 	keeper   *keeper.Keeper
+	users    *webauth.Auth
 	audit    *access.Audit
 	guard    *access.Guard
 	env      *EnvClient // nil: configured by a file
@@ -130,7 +131,7 @@ func New(cfg *config.Config, o Options) (_ *Server, err error) {
 		Registry: s.registry, Keeper: s.keeper, Guard: s.guard, Phantoms: phantoms, Draining: s.draining, Log: s.log,
 	})
 	programs.Handle("GET", "/v1/status", s.status(programs))
-	users := webauth.New(webauth.Options{
+	s.users = webauth.New(webauth.Options{
 		Store: s.witness, Registry: s.registry, Guard: s.guard, Upstream: s.upstream,
 		Phantoms: phantoms,
 		Config:   s.config.inForce.Load, HashKeys: keys.DeriveAll(webauth.HashLabel),
@@ -140,19 +141,19 @@ func New(cfg *config.Config, o Options) (_ *Server, err error) {
 			return ok
 		},
 	})
-	if err := recall(s.draining, users); err != nil {
+	if err := recall(s.draining, s.users); err != nil {
 		s.log.Warn("the bounds on logins begin at zero", "err", err)
 	}
-	users.Mount(programs)
+	s.users.Mount(programs)
 	s.config.trust = func(proxies []netip.Prefix) {
 		programs.Trust(proxies)
-		users.Browser().Trust(proxies)
+		s.users.Browser().Trust(proxies)
 	}
 	s.config.trust(cfg.TrustedProxies)
 
 	for _, l := range []*site{
 		{name: "api", addr: cfg.Listen.API, handler: programs, tls: true},
-		{name: "web", addr: cfg.Listen.Web, handler: users.Browser()},
+		{name: "web", addr: cfg.Listen.Web, handler: s.users.Browser()},
 		{name: "admin", addr: cfg.Listen.Admin, handler: s.admin(programs), tls: true},
 	} {
 		if err := s.listen(l); err != nil {

@@ -106,6 +106,14 @@ func (b *bounds) recall(all []*begun) {
 	}
 }
 
+// count is how many count now.
+func (b *bounds) count() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sweep(time.Now())
+	return uint64(b.total)
+}
+
 // end stops counting a login that is finished; those of other nodes are not
 // known here, which is well.
 func (b *bounds) end(key string) {

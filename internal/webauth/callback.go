@@ -102,6 +102,7 @@ func (a *Auth) carryOn(ctx context.Context, q access.Request, v *visit) (to stri
 		if v.hash == nil {
 			if l.Step == started {
 				// Nothing changes: a user may go back and think again.
+				a.counted.arrived.add(arrivedDenied)
 				return withParameters(l.Redirect, [2]string{"error", "access_denied"}, [2]string{"state", string(l.State)}), p
 			}
 			return "", page{kind: refused, home: v.client.HomeURL}
@@ -183,6 +184,7 @@ func (a *Auth) relay(ctx context.Context, v *visit) (to string, err error) {
 	if err := a.take(ctx, v, next); err != nil {
 		return "", err
 	}
+	a.counted.arrived.add(arrivedWeChat)
 	return withParameters(v.login.Redirect, [2]string{"code", v.code}, [2]string{"state", string(v.login.State)}), nil
 }
 
@@ -214,6 +216,7 @@ func (a *Auth) arrived(ctx context.Context, v *visit) (to string, p page, err er
 	if err != nil {
 		return "", p, err
 	}
+	a.counted.arrived.add(arrivedCode)
 	return withParameters(l.Redirect, [2]string{"code", code}, [2]string{"state", string(l.State)}), p, nil
 }
 

@@ -65,6 +65,7 @@ var codeGone = map[int]bool{40029: true, 40163: true, 42003: true}
 func (a *Auth) askWeChat(ctx context.Context, v *visit) (wechat.UserGrant, error) {
 	secret := a.secrets.of(v.app)
 	g, err := a.Upstream.ExchangeCode(ctx, v.app.AppID, secret, credential.NewSecret(v.code))
+	a.counted.exchanges.add(outcome(err))
 	if a.secrets.refused(v.app, secret, err) {
 		return g, errOtherSecret
 	}
@@ -148,6 +149,7 @@ func (a *Auth) anew(ctx context.Context, v *visit) (login, error) {
 		return next, err
 	}
 	a.bounds.pass(v.key, key)
+	a.counted.again.Add(1)
 	next.Next = state
 	return next, nil
 }

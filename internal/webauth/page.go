@@ -32,6 +32,8 @@ const (
 	nothing      pageKind = "nothing" // no such page
 )
 
+var pageKinds = []pageKind{refused, denied, expired, otherBrowser, outside, snapshot, tooMany, failed, nothing}
+
 // page is a page to show.
 type page struct {
 	kind pageKind
@@ -66,6 +68,7 @@ func (a *Auth) page(w http.ResponseWriter, r *http.Request, q access.Request, p 
 			p.status = http.StatusBadRequest
 		}
 	}
+	a.counted.pages.add(string(p.kind))
 	lang := language(r.Header.Get("Accept-Language"))
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")

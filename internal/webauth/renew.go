@@ -113,6 +113,7 @@ func (a *Auth) renewOnce(ctx context.Context, h held) (session, store.Record, er
 		}
 	}
 	g, err := a.Upstream.RefreshUser(ctx, h.App, credential.NewSecret(h.User.Refresh))
+	a.counted.renewals.add(outcome(err))
 	if e, ok := errors.AsType[*wechat.Error](err); ok && refreshGone[e.Code] && h.phantom != nil && a.overtaken(ctx, &h) {
 		return h.session, h.record, nil
 	}

@@ -62,6 +62,7 @@ type Auth struct {
 	bounds   *bounds
 	secrets  secrets
 	renewals renewals
+	counted  *counted
 	term     time.Duration // how long an exchange is waited for
 }
 
@@ -82,7 +83,7 @@ const (
 func New(o Options) *Auth {
 	a := &Auth{
 		Options: o, bounds: newBounds(), secrets: secrets{wrong: map[credential.App]credential.Secret{}},
-		renewals: renewals{underWay: map[string]*renewal{}}, term: exchangeTerm,
+		renewals: renewals{underWay: map[string]*renewal{}}, counted: newCounted(), term: exchangeTerm,
 	}
 	a.browser = a.newBrowser()
 	return a
@@ -95,11 +96,11 @@ func (a *Auth) Browser() *web.Surface { return a.browser }
 func (a *Auth) Mount(programs *web.Surface) {
 	a.programs = programs
 	for path, h := range map[string]web.Handler{
-		"/sns/oauth2/access_token":  a.sns(a.redeem),
-		"/sns/oauth2/refresh_token": a.sns(a.refresh),
-		"/sns/userinfo":             a.sns(a.userInfo),
-		"/sns/auth":                 a.sns(a.checkUser),
-		"/sns/jscode2session":       a.sns(a.session),
+		"/sns/oauth2/access_token":  a.sns(actRedeem, a.redeem),
+		"/sns/oauth2/refresh_token": a.sns(actRefresh, a.refresh),
+		"/sns/userinfo":             a.sns(actUserInfo, a.userInfo),
+		"/sns/auth":                 a.sns(actCheck, a.checkUser),
+		"/sns/jscode2session":       a.sns(actExchange, a.session),
 	} {
 		programs.Handle("", path, h)
 	}
