@@ -51,7 +51,7 @@ func TestEverythingIsCountedOnce(t *testing.T) {
 	}
 	same(t, "arrived", c.Arrived, map[string]uint64{"code": 1, "wechat_code": 1, "denied": 1})
 	same(t, "refused", c.Refused, map[string]uint64{"redirect_uri": 1, "scope": 1})
-	same(t, "pages", c.Pages, map[string]uint64{"refused": 2, "other_browser": 1, "nothing": 1})
+	same(t, "pages", c.Pages, map[string]uint64{"refused": 2, "elsewhere": 1, "nothing": 1})
 	same(t, "exchanges", c.Exchanges, map[string]uint64{"done": 1})
 	same(t, "renewals", c.Renewals, map[string]uint64{"done": 1, "ambiguous": 1})
 	same(t, "redeemed", c.Calls["redeem_code"], map[string]uint64{"done": 1})
