@@ -26,15 +26,21 @@ deps: ## look for what the tests need besides Go
 test: deps ## run all tests, with the race detector
 	go test -race -p 1 ./...
 
-lint: ## gofmt, gofumpt, go vet, staticcheck, and the state of go.mod
+lint: ## gofmt, gofumpt, go vet, staticcheck, generated files, and the state of go.mod
 	@echo gofmt, gofumpt; out="$$(gofmt -l . && $(TOOL) gofumpt -l .)" && { [ -z "$$out" ] || { echo "not formatted:"; echo "$$out" | sort -u; exit 1; }; }
 	go vet ./...
 	$(TOOL) staticcheck ./...
+	@set -eo pipefail; tools="$$PWD/tools/go.mod"; for page in $$(find . -name '*.templ'); do \
+		echo "$$page"; cd "$$(dirname "$$page")"; page="$$(basename "$$page" .templ)"; \
+		go tool -modfile="$$tools" templ generate -f "$$page.templ" -stdout 2>/dev/null | diff "$${page}_templ.go" - || \
+			{ echo "$${page}_templ.go is not what go generate makes of $$page.templ"; exit 1; }; \
+		cd - >/dev/null; \
+	done
 	go mod tidy -diff
 	go mod verify
 
-bench: ## the measured promises: the price of a read, 100,000 apps
-	go test -run '^$$' -bench '^(BenchmarkRead|BenchmarkHundredThousandApps)$$' ./internal/api ./internal/keeper
+bench: ## the measured promises: the price of a read and of a login, 100,000 apps
+	go test -run '^$$' -bench '^(BenchmarkRead|BenchmarkLogin|BenchmarkHundredThousandApps)$$' ./internal/api ./internal/webauth ./internal/keeper
 
 fuzz: ## run each fuzz target for FUZZTIME
 	@set -eo pipefail; \
