@@ -42,12 +42,12 @@ func TestWeChatIsAskedInItsOwnOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	// The site sends the parameters as its SDK likes.
-	to := w.phone().begin(webURL + authorizePath + "?connect_redirect=1&state=&scope=snsapi_userinfo&response_type=code&forcePopup=true&uin=1&redirect_uri=" +
+	to := w.phone().begin(webURL + authorizePath + "?connect_redirect=1&state=&scope=snsapi_userinfo&response_type=code&lang=en&forceSnapShot=true&forcePopup=true&uin=1&redirect_uri=" +
 		url.QueryEscape(site) + "&appid=" + shop)
 	const head = "https://open.weixin.qq.com/connect/oauth2/authorize?appid=" + shop +
 		"&redirect_uri=https%3A%2F%2Fauth.example.com%2Fcallback&response_type=code&scope=snsapi_userinfo&state="
 	rest, ok := strings.CutPrefix(to, head)
-	if !ok || !drawn(rest[:32]) || rest[32:] != "&forcePopup=true&connect_redirect=1#wechat_redirect" {
+	if !ok || !drawn(rest[:32]) || rest[32:] != "&forcePopup=true&forceSnapShot=true&connect_redirect=1&lang=en#wechat_redirect" {
 		t.Error(to)
 	}
 }

@@ -152,6 +152,10 @@ func TestVerifyFilesAreServedAtTheRootAndBelowAPath(t *testing.T) {
 			t.Error(path, resp.StatusCode)
 		}
 	}
+	head := w.phone().get(webURL+"/MP_verify_AbCdEf0123456789.txt", func(r *http.Request) { r.Method = http.MethodHead })
+	if head.StatusCode != http.StatusOK {
+		t.Error(head.StatusCode)
+	}
 	isPage(t, w.phone().get(webURL+"/MP_verify_x.txt"), http.StatusNotFound)
 }
 

@@ -159,3 +159,29 @@ func TestTheCookieFollowsTheAppsWebURL(t *testing.T) {
 	}
 	p.arrive(strings.TrimPrefix(callback, "http://auth.example.com"))
 }
+
+// Whatever is asked, nothing of it is cached and no address of ours goes on to
+// the next site; and what redirects is a 303.
+func TestEveryAnswerIsPrivate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.phone()
+	callback := p.callback(authorize(shop, site, wechat.ScopeBase, "S"))
+	relayed := p.callback(authorize(shop, "https://relay.example.com/cb", wechat.ScopeBase, "S"))
+	denied := callbackPath + "?state=" + stateOf(t, p.begin(authorize(shop, site, wechat.ScopeBase, "S")))
+	for _, address := range []string{
+		authorize(shop, site, wechat.ScopeBase, "S"), callback, callback, denied, relayed, relayed + "&followed=1", relayed,
+		"/", "/nothing", "/a//b", callbackPath, authorizePath, "/MP_verify_AbCdEf0123456789.txt", callback + "x",
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+			resp := p.get(address, func(r *http.Request) { r.Method = method })
+			h := resp.Header
+			if h.Get("Cache-Control") != "no-store" || h.Get("Referrer-Policy") != "no-referrer" || h.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("%s %s: %v", method, address, h)
+			}
+			if resp.StatusCode/100 == 3 && resp.StatusCode != http.StatusSeeOther || (h.Get("Location") != "") != (resp.StatusCode == http.StatusSeeOther) {
+				t.Errorf("%s %s: %d %q", method, address, resp.StatusCode, h.Get("Location"))
+			}
+		}
+	}
+}
