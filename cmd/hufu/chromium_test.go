@@ -69,6 +69,8 @@ func startChromium(t *testing.T) context.Context {
 	flags := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		// The back button asks for pages anew, which is the harder case.
+		chromedp.Flag("disable-features", "Translate,BackForwardCache"),
 	)
 	if os.Geteuid() == 0 {
 		flags = append(flags, chromedp.NoSandbox) // which root cannot have
@@ -102,7 +104,8 @@ type tab struct {
 	ctx    context.Context
 	mu     sync.Mutex
 	errors []log.Entry
-	opened map[string]bool // the documents, whatever their status
+	sent   []string // the addresses of all requests
+	fine   map[network.RequestID]bool
 }
 
 // newBrowser opens a browser that has no cookies yet. proxy, if any, is its
@@ -119,7 +122,7 @@ func (p *tab) another() *tab { p.t.Helper(); return newTab(p.t, p.ctx) }
 
 func newTab(t *testing.T, parent context.Context, o ...chromedp.ContextOption) *tab {
 	t.Helper()
-	p := &tab{t: t, opened: map[string]bool{}}
+	p := &tab{t: t, fine: map[network.RequestID]bool{}}
 	var closed context.CancelFunc
 	p.ctx, closed = chromedp.NewContext(parent, append(o, chromedp.WithListener(p.listen))...)
 	t.Cleanup(closed)
@@ -134,10 +137,11 @@ func (p *tab) listen(event any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch e := event.(type) {
-	case *network.EventResponseReceived:
-		if e.Type == network.ResourceTypeDocument {
-			p.opened[e.Response.URL] = true
-		}
+	case *network.EventRequestWillBeSent:
+		p.sent = append(p.sent, e.Request.URL)
+		// A page that is shown with a status such as 400 is an error for Chromium
+		// and not for us; nor is what the simulated WeChat fetches and throws away.
+		p.fine[e.RequestID] = e.Type == network.ResourceTypeDocument || e.Type == network.ResourceTypeFetch
 	case *log.EventEntryAdded:
 		if e.Entry.Level == log.EntryLevelError {
 			p.errors = append(p.errors, *e.Entry)
@@ -151,15 +155,13 @@ func (p *tab) listen(event any) {
 	}
 }
 
-// console minds every error since the last time. A page that is shown with a
-// status such as 400 is one for Chromium, and not for us.
+// console minds every error since the last time.
 func (p *tab) console() {
 	p.t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range p.errors {
-		e.URL, _, _ = strings.Cut(e.URL, "#")
-		if e.Source != log.EntrySourceNetwork || !p.opened[e.URL] {
+		if e.NetworkRequestID == "" || !p.fine[e.NetworkRequestID] {
 			p.t.Errorf("the console says %s (%s)", e.Text, e.URL)
 		}
 	}
@@ -230,6 +232,18 @@ func (p *tab) follow(selector string) {
 
 // back presses the browser's own button.
 func (p *tab) back() { p.t.Helper(); p.do("go back", chromedp.NavigateBack()) }
+
+// asked is how many requests went to an address.
+func (p *tab) asked(address string) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, sent := range p.sent {
+		if sent == address {
+			n++
+		}
+	}
+	return n
+}
 
 // text is what an element shows.
 func (p *tab) text(selector string) string {
