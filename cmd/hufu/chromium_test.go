@@ -77,14 +77,16 @@ func startChromium(t *testing.T) context.Context {
 	}
 	process, stop := chromedp.NewExecAllocator(context.Background(), flags...)
 	ctx, last := chromedp.NewContext(process)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("start %s: %v", path, err)
-	}
-	chromium.ctx, chromium.stop = ctx, func() {
+	end := func() {
 		last()
 		stop()
 		_ = os.RemoveAll(profile)
 	}
+	if err := chromedp.Do(ctx); err != nil {
+		end()
+		t.Fatalf("start %s: %v", path, err)
+	}
+	chromium.ctx, chromium.stop = ctx, end
 	return ctx
 }
 

@@ -19,12 +19,16 @@ type glance struct {
 	dark          bool
 }
 
-var (
-	phone   = glance{width: 390, height: 844}
-	night   = glance{width: 390, height: 844, dark: true}
-	desk    = glance{width: 1280, height: 800}
-	glances = []glance{phone, night, desk}
-)
+// glances are how every page is looked at: on a phone, by night, on a desk. For
+// pictures it is each of them in each language.
+var glances = []glance{
+	{lang: "zh", width: 390, height: 844},
+	{lang: "en", width: 390, height: 844, dark: true},
+	{lang: "zh", width: 1280, height: 800},
+}
+
+// shots is the folder for pictures; none without.
+func shots() string { return os.Getenv("HUFU_SHOTS") }
 
 func (g glance) String() string {
 	if g.dark {
@@ -62,10 +66,10 @@ func call[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromed
 	}
 }
 
-// look opens the page that the browser is at in every language and size, and
-// minds what a person would. zh and en are its headings; a page without an
-// English one is Chinese for everybody. With HUFU_SHOTS=folder it leaves
-// pictures there, as name-language-width.png.
+// look opens the page that the browser is at in both languages and on several
+// screens, and minds what a person would. zh and en are its headings; a page
+// without an English one is Chinese for everybody. With HUFU_SHOTS=folder it
+// leaves pictures there, as name-language-width.png.
 func (p *tab) look(name, zh, en string) {
 	p.t.Helper()
 	address, _, _ := strings.Cut(p.url(), "#") // with a fragment nothing would be opened
@@ -78,20 +82,25 @@ func (p *tab) glimpse(name, zh string) { p.t.Helper(); p.glance(name, zh, "", fu
 
 func (p *tab) glance(name, zh, en string, again func()) {
 	p.t.Helper()
-	for lang, heading := range map[string]string{"zh": zh, "en": en} {
-		for _, g := range glances {
-			if g.lang = lang; heading != "" {
-				p.wears(g)
-				again()
-				p.see(name+"-"+g.String(), heading, g)
-			}
+	headings := map[string]string{"zh": zh, "en": en}
+	for _, g := range glances {
+		langs := []string{g.lang}
+		switch {
+		case en == "":
+			langs = []string{"zh"}
+		case shots() != "":
+			langs = []string{"zh", "en"}
+		}
+		for _, g.lang = range langs {
+			p.wears(g)
+			again()
+			p.see(name+"-"+g.String(), g, headings[g.lang])
 		}
 	}
-	p.wears(glance{lang: "zh", width: phone.width, height: phone.height})
 }
 
 // see minds what is wrong with a page, and draws it.
-func (p *tab) see(name, heading string, g glance) {
+func (p *tab) see(name string, g glance, heading string) {
 	p.t.Helper()
 	p.at("h1")
 	if got := p.text("h1"); got != heading {
@@ -109,7 +118,7 @@ func (p *tab) see(name, heading string, g glance) {
 	for _, small := range get[[]string](p, smallButtons) {
 		p.t.Errorf("%s: hard to hit with a finger: %s", name, small)
 	}
-	if dir := os.Getenv("HUFU_SHOTS"); dir != "" {
+	if dir := shots(); dir != "" {
 		png, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644)

@@ -20,7 +20,7 @@ type walker struct {
 func (d *demonstration) walker(t *testing.T) *walker {
 	t.Helper()
 	w := &walker{newBrowser(t, ""), d}
-	w.wears(glance{lang: "zh", width: phone.width, height: phone.height})
+	w.wears(glances[0])
 	return w
 }
 
@@ -102,21 +102,28 @@ func TestANoLeadsToThePageThatSaysSo(t *testing.T) {
 	t.Parallel()
 	w := staged(t).walker(t)
 	w.is("xiaoming")
-	for {
+	w.sayNo()
+	w.follow("#again")
+	w.at("body#consent")
+	w.follow("button[value=allow]")
+	w.signedIn("xiaoming")
+}
+
+// sayNo denies until the shop hears of it: one of the three forms that a no has
+// with WeChat is silence.
+func (w *walker) sayNo() {
+	w.t.Helper()
+	for range 60 {
 		w.shop()
 		w.follow("#login-userinfo")
 		w.at("body#consent")
 		w.follow("button[value=deny]")
 		w.at("body#denied")
-		// One of the three forms that a no has is that the site never hears of it.
 		if strings.HasPrefix(w.url(), w.d.shop.url) {
-			break
+			return
 		}
 	}
-	w.follow("#again")
-	w.at("body#consent")
-	w.follow("button[value=allow]")
-	w.signedIn("xiaoming")
+	w.t.Fatal("the shop never hears of a no")
 }
 
 // WeChat's own browser asks twice now and then, and throws the first answer
@@ -125,16 +132,17 @@ func TestACallbackThatIsFetchedTwiceArrives(t *testing.T) {
 	t.Parallel()
 	w := staged(t).walker(t)
 	w.is("xiaoming")
-	for {
+	for range 60 { // it is one in four
 		w.shop()
 		callback := w.hold(w.callbacks(), func() { w.press("#login-base") })
 		callback.let()
 		w.signedIn("xiaoming")
 		if w.asked(callback.url) > 1 {
-			break
+			return
 		}
 		w.follow("#logout")
 	}
+	t.Error("no callback was fetched twice")
 }
 
 func TestACallbackThatIsReloadedArrivesToo(t *testing.T) {
@@ -275,12 +283,6 @@ func TestEveryPageOfTheShopIsReadable(t *testing.T) {
 	w.signedIn("xiaoming")
 	w.look("shop-userinfo", "你好，小明", "Hello, 小明")
 	w.follow("#logout")
-	for w.text("h1") != "你没有同意授权" {
-		w.shop()
-		w.follow("#login-userinfo")
-		w.at("body#consent")
-		w.follow("button[value=deny]")
-		w.at("body#denied")
-	}
+	w.sayNo()
 	w.look("shop-denied", "你没有同意授权", "You did not agree")
 }
