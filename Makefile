@@ -23,7 +23,7 @@ deps: ## look for what the tests need besides Go; root on Debian gets the browse
 	@need=; \
 	for browser in chromium chromium-browser google-chrome none; do command -v $$browser >/dev/null && break; done; \
 	[ $$browser != none ] || need=chromium; \
-	fc-list :lang=zh 2>/dev/null | grep -q . || need="$$need fonts-wqy-microhei"; \
+	{ fc-list :lang=zh || dpkg -L fonts-wqy-microhei; } 2>/dev/null | grep -q . || need="$$need fonts-wqy-microhei"; \
 	[ -z "$$need" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing" $$need && export DEBIAN_FRONTEND=noninteractive && \
 		apt-get -qq update && apt-get -qq -y -o DPkg::Lock::Timeout=300 install --no-install-recommends $$need >/dev/null; } || \
 		echo "without" $$need "some tests skip: apt-get install" $$need

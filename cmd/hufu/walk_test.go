@@ -60,6 +60,26 @@ func (w *walker) silently(user string) {
 	w.signedIn(user)
 }
 
+// allow lets the shop know the user.
+func (w *walker) allow(user string) {
+	w.t.Helper()
+	w.at("body#consent")
+	w.follow("button[value=allow]")
+	w.allowed(user)
+}
+
+// allowed waits until the shop greets a user who has pressed allow. When WeChat
+// is too busy to say who came, Hufu asks for a second code, and the user is
+// asked once more.
+func (w *walker) allowed(user string) {
+	w.t.Helper()
+	w.at("body#consent, body#home #openid")
+	if get[string](w.tab, "document.body.id") == "consent" {
+		w.follow("button[value=allow]")
+	}
+	w.signedIn(user)
+}
+
 func TestABrowserSignsInSilently(t *testing.T) {
 	t.Parallel()
 	w := staged(t).walker(t)
@@ -84,9 +104,7 @@ func TestABrowserSignsInWithConsent(t *testing.T) {
 	w.is("xiaohong")
 	w.shop()
 	w.follow("#login-userinfo")
-	w.at("body#consent")
-	w.follow("button[value=allow]")
-	w.signedIn("xiaohong")
+	w.allow("xiaohong")
 	if name := w.text("#nickname"); name != "小红" {
 		t.Errorf("the nickname is %s", name)
 	}
@@ -104,9 +122,7 @@ func TestANoLeadsToThePageThatSaysSo(t *testing.T) {
 	w.is("xiaoming")
 	w.sayNo()
 	w.follow("#again")
-	w.at("body#consent")
-	w.follow("button[value=allow]")
-	w.signedIn("xiaoming")
+	w.allow("xiaoming")
 }
 
 // sayNo denies until the shop hears of it: one of the three forms that a no has
@@ -149,21 +165,30 @@ func TestACallbackThatIsReloadedArrivesToo(t *testing.T) {
 	t.Parallel()
 	w := staged(t).walker(t)
 	w.is("xiaoming")
-	w.shop()
-	callback := w.hold(w.callbacks(), func() { w.press("#login-base") })
-	callback.let()
-	w.signedIn("xiaoming")
+	var callback held
+	for {
+		w.shop()
+		before := w.d.exchanges()
+		callback = w.hold(w.callbacks(), func() { w.press("#login-base") })
+		callback.let()
+		w.signedIn("xiaoming")
+		if w.d.exchanges() == before+1 {
+			break
+		}
+		w.follow("#logout") // WeChat was busy, so another callback led here
+	}
 	w.do("reload", chromedp.Reload())
 	w.signedIn("xiaoming")
-	for n := 1; ; n++ {
+	reloads := 0
+	for ; ; reloads++ {
 		w.open(callback.url)
 		if !strings.HasPrefix(w.url(), w.d.shop.url) {
-			break // each login has five codes
+			break
 		}
 		w.signedIn("xiaoming")
-		if n > 5 {
-			t.Fatal("a login gives codes without end")
-		}
+	}
+	if reloads < 3 || reloads > 4 { // a login has five codes, and WeChat may have fetched twice
+		t.Errorf("%d reloads arrived", reloads)
 	}
 	if heading := w.text("h1"); heading != "登录已过期" {
 		t.Errorf("the page says %q", heading)
@@ -178,9 +203,7 @@ func TestTheBackButtonBreaksNothing(t *testing.T) {
 	w.is("xiaoming")
 	w.shop()
 	w.follow("#login-userinfo")
-	w.at("body#consent")
-	w.follow("button[value=allow]")
-	w.signedIn("xiaoming")
+	w.allow("xiaoming")
 	w.back()
 	w.at("body#consent")
 	w.follow("button[value=allow]") // another code for a login that is over
@@ -210,7 +233,7 @@ func TestTwoTabsSignInAtOnce(t *testing.T) {
 		w.follow("button[value=allow]")
 	}
 	for _, w := range []*walker{one, two} {
-		w.signedIn("laowang")
+		w.allowed("laowang")
 	}
 }
 
@@ -278,9 +301,7 @@ func TestEveryPageOfTheShopIsReadable(t *testing.T) {
 	w.look("shop-base", "你好", "Hello")
 	w.follow("#logout")
 	w.follow("#login-userinfo")
-	w.at("body#consent")
-	w.follow("button[value=allow]")
-	w.signedIn("xiaoming")
+	w.allow("xiaoming")
 	w.look("shop-userinfo", "你好，小明", "Hello, 小明")
 	w.follow("#logout")
 	w.sayNo()
