@@ -145,19 +145,28 @@ func usualOrAny(open func(port func(usual string) string) error) error {
 		if !errors.Is(err, syscall.EADDRINUSE) {
 			break
 		}
-		err = open(func(string) string { return freeAddress() })
+		err = open(freeAddresses())
 	}
 	return err
 }
 
-// freeAddress is one of loopback that nobody listens on at the moment.
-func freeAddress() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "127.0.0.1:0" // whoever opens it learns what is wrong
+// freeAddresses gives addresses of loopback that nobody listens on at the
+// moment, each once.
+func freeAddresses() func(string) string {
+	given := map[string]bool{}
+	return func(string) string {
+		for {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return "127.0.0.1:0" // whoever opens it learns what is wrong
+			}
+			_ = l.Close()
+			if address := l.Addr().String(); !given[address] {
+				given[address] = true
+				return address
+			}
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // configText is the demo's configuration file, which a person may look at and
