@@ -82,7 +82,7 @@ func (w *walker) allowed(user string) {
 
 func TestABrowserSignsInSilently(t *testing.T) {
 	t.Parallel()
-	w := staged(t).walker(t)
+	w := staged(t, demoQuirks).walker(t)
 	w.shop()
 	w.follow("#login-base")
 	w.at("body#users") // the simulator has to know whose phone it is, once
@@ -100,7 +100,7 @@ func TestABrowserSignsInSilently(t *testing.T) {
 
 func TestABrowserSignsInWithConsent(t *testing.T) {
 	t.Parallel()
-	w := staged(t).walker(t)
+	w := staged(t, demoQuirks).walker(t)
 	w.is("xiaohong")
 	w.shop()
 	w.follow("#login-userinfo")
@@ -118,7 +118,7 @@ func TestABrowserSignsInWithConsent(t *testing.T) {
 
 func TestANoLeadsToThePageThatSaysSo(t *testing.T) {
 	t.Parallel()
-	w := staged(t).walker(t)
+	w := staged(t, demoQuirks).walker(t)
 	w.is("xiaoming")
 	w.sayNo()
 	w.follow("#again")
@@ -146,7 +146,7 @@ func (w *walker) sayNo() {
 // away.
 func TestACallbackThatIsFetchedTwiceArrives(t *testing.T) {
 	t.Parallel()
-	w := staged(t).walker(t)
+	w := staged(t, demoQuirks).walker(t)
 	w.is("xiaoming")
 	for range 60 { // it is one in four
 		w.shop()
@@ -163,7 +163,7 @@ func TestACallbackThatIsFetchedTwiceArrives(t *testing.T) {
 
 func TestACallbackThatIsReloadedArrivesToo(t *testing.T) {
 	t.Parallel()
-	w := staged(t).walker(t)
+	w := staged(t, demoQuirks).walker(t)
 	w.is("xiaoming")
 	var callback held
 	for {
@@ -199,7 +199,7 @@ func TestACallbackThatIsReloadedArrivesToo(t *testing.T) {
 
 func TestTheBackButtonBreaksNothing(t *testing.T) {
 	t.Parallel()
-	w := staged(t).walker(t)
+	w := staged(t, demoQuirks).walker(t)
 	w.is("xiaoming")
 	w.shop()
 	w.follow("#login-userinfo")
@@ -219,7 +219,7 @@ func TestTheBackButtonBreaksNothing(t *testing.T) {
 
 func TestTwoTabsSignInAtOnce(t *testing.T) {
 	t.Parallel()
-	one := staged(t).walker(t)
+	one := staged(t, demoQuirks).walker(t)
 	one.is("laowang")
 	two := &walker{one.another(), one.d}
 	for _, w := range []*walker{one, two} {
@@ -239,7 +239,7 @@ func TestTwoTabsSignInAtOnce(t *testing.T) {
 
 func TestAnotherBrowserIsRefusedAndBurnsNothing(t *testing.T) {
 	t.Parallel()
-	d := staged(t)
+	d := staged(t, demoQuirks)
 	victim, thief := d.walker(t), d.walker(t)
 	victim.is("xiaoming")
 	victim.shop()
@@ -266,7 +266,7 @@ func TestAnotherBrowserIsRefusedAndBurnsNothing(t *testing.T) {
 
 func TestTwoBrowsersAreTwoUsers(t *testing.T) {
 	t.Parallel()
-	d := staged(t)
+	d := staged(t, demoQuirks)
 	one, two := d.walker(t), d.walker(t)
 	one.is("xiaoming")
 	two.is("xiaohong")
@@ -289,7 +289,7 @@ func (d *demonstration) exchanges() (n int) {
 // Everything that the shop shows.
 func TestEveryPageOfTheShopIsReadable(t *testing.T) {
 	t.Parallel()
-	w := staged(t).walker(t)
+	w := staged(t, demoQuirks).walker(t)
 	w.is("xiaoming")
 	w.shop()
 	w.look("shop-home", "欢迎光临虎符小店", "Welcome to Hufu's corner shop")
