@@ -4,7 +4,7 @@
 //
 // One number means two things in two places: 40001 to a call says that the
 // token is dead, 40001 to an issue says that the AppSecret is wrong. So there
-// are two questions, ForIssue and ForCall, over one table.
+// are several questions, ForIssue, ForIssueWith and ForCall, over one table.
 package errcode
 
 import "time"
@@ -41,8 +41,9 @@ type Entry struct {
 	// Issue is its class as the answer to an issue, Call as the answer to a
 	// call that showed a token.
 	Issue, Call Class
-	// Pause is how long to wait after an issue that was answered so, at the
-	// least, where a token lives two hours; it scales with that life.
+	// Pause is how long to wait after an issue that was answered so, where that
+	// is of class Wait or Block, at the least and where a token lives two hours;
+	// it scales with that life.
 	Pause time.Duration
 	EN    Words
 	ZH    Words
@@ -60,6 +61,23 @@ func Lookup(code int) (e Entry, ok bool) {
 
 // ForIssue is the class of a number as the answer to an issue.
 func ForIssue(code int) Class { return byCode[code].Issue }
+
+// ForIssueWith is the class of a number as the answer to an issue that showed a
+// token in place of the AppSecret. It is a call as well: Renew is said of the
+// token, and a right that the app does not have keeps the issue from ever
+// working, so it is Block.
+func ForIssueWith(code int) Class {
+	switch e := byCode[code]; {
+	case e.Call == Renew:
+		return Renew
+	case e.Issue != Unclear:
+		return e.Issue
+	case e.Call == Fault:
+		return Block
+	default:
+		return e.Call
+	}
+}
 
 // ForCall is the class of a number as the answer to a call with a token.
 func ForCall(code int) Class { return byCode[code].Call }

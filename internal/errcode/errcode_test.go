@@ -1,6 +1,7 @@
 package errcode
 
 import (
+	"slices"
 	"testing"
 	"unicode"
 )
@@ -24,7 +25,8 @@ func TestTableIsCompleteAndSpeaksBothLanguages(t *testing.T) {
 		if !chinese(e.ZH.Meaning) || !chinese(e.ZH.Hint) || chinese(e.EN.Meaning) {
 			t.Errorf("%d mixes its languages", e.Code)
 		}
-		if (e.Issue == Block || e.Issue == Wait) != (e.Pause > 0) {
+		waits := slices.ContainsFunc([]Class{e.Issue, ForIssueWith(e.Code)}, func(c Class) bool { return c == Block || c == Wait })
+		if waits != (e.Pause > 0) {
 			t.Errorf("%d: class %s, pause %v", e.Code, e.Issue, e.Pause)
 		}
 	}
@@ -51,6 +53,20 @@ func TestClasses(t *testing.T) {
 		for _, code := range codes {
 			if got := ForIssue(code); got != class {
 				t.Errorf("%d to an issue asks for %q, want %q", code, got, class)
+			}
+		}
+	}
+	// With a token in place of the AppSecret a dead token is the token's news.
+	for class, codes := range map[Class][]int{
+		Renew:   {40001, 40014, 42001},
+		Block:   {40013, 40097, 40164, 41001, 48001, 48004, 50004, 61007, 89503},
+		Quota:   {45009},
+		Wait:    {45011},
+		Unclear: {-1, 0, 99999},
+	} {
+		for _, code := range codes {
+			if got := ForIssueWith(code); got != class {
+				t.Errorf("%d to an issue with a token asks for %q, want %q", code, got, class)
 			}
 		}
 	}

@@ -40,6 +40,11 @@ var table = []Entry{
 		ZH: Words{"令牌格式不对或种类不对", "请使用虎符当前给出的令牌"},
 	},
 	{
+		Code: 40097, Call: Fault, Pause: 30 * minute,
+		EN: Words{"an argument is wrong", "this should not happen; is api_url really WeChat's address?"},
+		ZH: Words{"参数不正确", "正常情况下不会出现，请检查 api_url 是否为微信的地址"},
+	},
+	{
 		Code: 40125, Issue: Block, Call: Fault, Pause: minute,
 		EN: Words{"the AppSecret is wrong", "it may have been reset: put the current one into the configuration; an old secret dies the moment it is reset"},
 		ZH: Words{"AppSecret 错误", "可能已被重置：请把新的 AppSecret 写入配置，旧的在重置那一刻即失效"},
@@ -55,7 +60,7 @@ var table = []Entry{
 		ZH: Words{"AppSecret 已被冻结", "请登录微信公众平台解冻，最多约十分钟后生效"},
 	},
 	{
-		Code: 41001, Call: Fault,
+		Code: 41001, Call: Fault, Pause: minute,
 		EN: Words{"no access_token in the query", "send the token as the query parameter access_token"},
 		ZH: Words{"请求里没有 access_token", "令牌必须放在 URL 参数 access_token 中"},
 	},
@@ -95,7 +100,7 @@ var table = []Entry{
 		ZH: Words{"本服务器的出口 IP 不被允许", "请把它加入「IP白名单」"},
 	},
 	{
-		Code: 48001, Call: Fault,
+		Code: 48001, Call: Fault, Pause: 30 * minute,
 		EN: Words{"the app has no right to this interface", "look at the interface rights in WeChat's console; the token is fine"},
 		ZH: Words{"该应用没有此接口的权限", "请在微信公众平台查看接口权限；令牌本身没有问题"},
 	},
@@ -125,7 +130,7 @@ var table = []Entry{
 		ZH: Words{"本服务器的出口 IP 未登记", "请把它加入「IP白名单」"},
 	},
 	{
-		Code: 61007, Call: Fault,
+		Code: 61007, Call: Fault, Pause: 30 * minute,
 		EN: Words{"the app has not given this right to the third-party platform", "the token is fine"},
 		ZH: Words{"该应用没有把此权限授予第三方平台", "令牌本身没有问题"},
 	},

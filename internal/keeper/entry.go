@@ -7,13 +7,16 @@ import (
 
 	"github.com/hufu-project/hufu/internal/credential"
 	"github.com/hufu-project/hufu/internal/store"
+	"github.com/hufu-project/hufu/internal/wechat"
 )
 
 // entry is one credential in this node's memory.
 type entry struct {
-	key   credential.Key
-	view  atomic.Pointer[view]
-	reads atomic.Uint64
+	key      credential.Key
+	onDemand bool
+	view     atomic.Pointer[view]
+	reads    atomic.Uint64
+	wanted   atomic.Pointer[time.Time] // see demand.go
 
 	mu      sync.Mutex // guards what follows; never held across a call
 	rec     record
@@ -21,7 +24,7 @@ type entry struct {
 	fresh   time.Time // reads asked for before this may be stale
 	clock   clock
 	known   bool // the store has been read
-	gone    bool // the app is gone
+	gone    bool // the app is, or nobody wants it any more
 	// changed is closed when readers may see something new; nil while nobody
 	// waits.
 	changed chan struct{}
@@ -102,10 +105,27 @@ func (k *Keeper) show(e *entry, p policy) {
 		v = k.lookUnsaved(e, p, u, v)
 	}
 	e.view.Store(v)
+	e.wake()
+	for _, kind := range wechat.IssuedWith(e.key.Kind) {
+		if needs, ok := k.find(credential.Key{App: e.key.App, Kind: kind}); ok {
+			k.kick(needs)
+		}
+	}
+}
+
+// wake wakes who waits. The caller holds e.mu.
+func (e *entry) wake() {
 	if e.changed != nil {
 		close(e.changed)
 		e.changed = nil
 	}
+}
+
+// leave takes an entry out of use. The caller holds e.mu.
+func (e *entry) leave() {
+	e.gone = true
+	e.view.Store(nil)
+	e.wake()
 }
 
 // lookUnsaved is the view while a value waits for the store: the old one as

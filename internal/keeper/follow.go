@@ -74,7 +74,13 @@ func (k *Keeper) meet(ctx context.Context, app credential.App) {
 			k.forget(key)
 			continue
 		}
-		e, _ := k.entry(key)
+		e, ok := k.find(key)
+		if !ok && p.line.OnDemand {
+			continue
+		}
+		if !ok {
+			e, _ = k.entry(key)
+		}
 		e.mu.Lock()
 		known := e.known
 		if known {
@@ -92,8 +98,9 @@ func (k *Keeper) meet(ctx context.Context, app credential.App) {
 // meetAll does so for all apps. It reports whether there are new ones, whose
 // records are still to be read.
 func (k *Keeper) meetAll() (fresh bool) {
+	kinds := wechat.Kept()
 	for app := range k.Registry.Apps() {
-		for _, kind := range wechat.Kinds() {
+		for _, kind := range kinds {
 			key := credential.Key{App: app.AppID, Kind: kind}
 			if e, ok := k.entry(key); ok {
 				e.mu.Lock()
@@ -129,12 +136,7 @@ func (k *Keeper) forget(key credential.Key) {
 		return
 	}
 	e.mu.Lock()
-	e.gone = true
-	e.view.Store(nil)
-	if e.changed != nil {
-		close(e.changed)
-		e.changed = nil
-	}
+	e.leave()
 	e.mu.Unlock()
 	k.queue.put(e, time.Time{})
 }
@@ -151,7 +153,7 @@ func (k *Keeper) take(ctx context.Context, e *entry, got store.Record, err error
 	var rec record
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		// No record is ever taken away: if one was known, the store has lost
+		// No record is taken away that somebody wants: if one was known, the store has lost
 		// it. What is known goes back there; see step.
 		e.mu.Lock()
 		rec = e.rec

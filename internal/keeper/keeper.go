@@ -8,12 +8,15 @@
 package keeper
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,22 +106,29 @@ func (k *Keeper) Run(ctx context.Context) error {
 	return nil
 }
 
-// entry finds a credential that this keeper keeps. An app that the registry
+// find finds a credential that is in memory already.
+func (k *Keeper) find(key credential.Key) (*entry, bool) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	e, ok := k.entries[key]
+	return e, ok
+}
+
+// entry finds a credential that this keeper keeps, or begins to. An app that the registry
 // has learnt of a moment ago is kept already; its record is yet to be read.
 func (k *Keeper) entry(key credential.Key) (*entry, bool) {
-	k.mu.RLock()
-	e, ok := k.entries[key]
-	k.mu.RUnlock()
+	e, ok := k.find(key)
 	if ok {
 		return e, true
 	}
-	if _, _, ok := k.policyOf(key); !ok {
+	p, _, ok := k.policyOf(key)
+	if !ok {
 		return nil, false
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if e, ok = k.entries[key]; !ok {
-		e = &entry{key: key}
+		e = &entry{key: key, onDemand: p.line.OnDemand}
 		k.entries[key] = e
 	}
 	return e, true
@@ -131,25 +141,42 @@ func (k *Keeper) policyOf(key credential.Key) (policy, *registry.App, bool) {
 		return policy{}, nil, false
 	}
 	line, ok := wechat.Find(key.Kind, app.Source)
-	if !ok || (app.Type == "website" && !line.Websites) {
+	if !ok || !slices.Contains(line.Types, app.Type) {
 		return policy{}, nil, false
 	}
 	p := policy{
-		times: k.times, allowance: allowanceOf(app.DailyQuota, k.times), line: line,
+		times: k.times, allowance: allowanceOf(cmp.Or(line.Daily, app.DailyQuota), k.times), line: line,
 		jitter: jitterOf(key), node: k.Node, alone: k.Alone,
 	}
 	if app.Fallback != "" && app.Fallback != app.Source {
-		if l, ok := wechat.Find(key.Kind, app.Fallback); ok {
+		if l, ok := wechat.Find(key.Kind, app.Fallback); ok && l.Source != line.Source {
 			p.fallback = &l
 		}
 	}
-	for _, s := range app.Secrets {
+	for _, s := range k.shown(app, line) {
 		p.secrets = append(p.secrets, k.secretTag(s))
 	}
 	return p, app, true
 }
 
-// secretTag names an AppSecret in records and failures without giving it away.
+// shown is what an issue on a line may show to WeChat: the app's AppSecrets, or
+// the value in hand of the kind that the line is issued with. It is taken from
+// memory; where there is none now, what is in need of it is looked at again as
+// soon as there is.
+func (k *Keeper) shown(app *registry.App, line wechat.Line) []credential.Secret {
+	if line.With == "" {
+		return app.Secrets
+	}
+	if e, ok := k.find(credential.Key{App: app.AppID, Kind: line.With}); ok {
+		if v := e.view.Load(); v.live(time.Now()) {
+			return []credential.Secret{v.cred.Value}
+		}
+	}
+	return nil
+}
+
+// secretTag names what is shown to WeChat, in records and failures, without
+// giving it away.
 func (k *Keeper) secretTag(s credential.Secret) string {
 	h := sha256.New()
 	h.Write(k.tagKey)
@@ -159,12 +186,15 @@ func (k *Keeper) secretTag(s credential.Secret) string {
 
 // grant is what an issue shows to WeChat.
 func (k *Keeper) grant(key credential.Key, app *registry.App, n plan) (wechat.Grant, error) {
-	g := wechat.Grant{App: key.App, Force: n.Force, Life: k.life}
-	for _, s := range app.Secrets {
+	g := wechat.Grant{App: key.App, With: n.Line.With, Force: n.Force, Life: k.life}
+	for _, s := range k.shown(app, n.Line) {
 		if k.secretTag(s) == n.Secret {
 			g.Secret = s
 			return g, nil
 		}
+	}
+	if g.With != "" {
+		return g, fmt.Errorf("the %s that it was to be issued with is not in hand any more", g.With)
 	}
 	return g, errors.New("the app has no AppSecret")
 }

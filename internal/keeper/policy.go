@@ -19,7 +19,7 @@ type policy struct {
 	line     wechat.Line  // the app's own source
 	fallback *wechat.Line // where the app may cross over to when that is dry
 	jitter   float64      // 0 up to 1, the same for an app always
-	secrets  []string     // tags of the app's secrets, in the order to try
+	secrets  []string     // tags of what an issue may show, in the order to try: see Keeper.shown
 	node     string       // this node
 	alone    bool         // no other node lives: the store proves it
 }
@@ -35,6 +35,7 @@ const (
 	heal     reason = "heal"     // an attempt stayed unresolved
 	switched reason = "switched" // the app has another source now
 	ordered  reason = "ordered"  // an operator wants it
+	doubted  reason = "doubted"  // a client says that it does not work
 )
 
 // plan is the next thing to do. A zero At: nothing, until something changes.
@@ -44,7 +45,7 @@ type plan struct {
 	Line   wechat.Line
 	Force  bool
 	Free   bool   // the scheduled renewal
-	Secret string // tag of the AppSecret to show
+	Secret string // tag of what to show
 }
 
 // jitterOf spreads apps evenly, and gives an app the same place on every node.
@@ -56,7 +57,7 @@ func jitterOf(k credential.Key) float64 {
 
 // plan says what to do next and when.
 func (p policy) plan(r record, now time.Time) plan {
-	if r.Format > format {
+	if r.Format > format || p.idle(r, now) || p.lacks() {
 		return plan{}
 	}
 	n := p.need(r, now)
@@ -73,6 +74,16 @@ func (p policy) plan(r record, now time.Time) plan {
 	}
 	return p.charge(r, n, now)
 }
+
+// idle reports whether nobody has asked for a credential that is kept on demand
+// within the last life.
+func (p policy) idle(r record, now time.Time) bool {
+	return p.line.OnDemand && now.Sub(r.Wanted) >= p.life
+}
+
+// lacks reports whether the credential that this one is issued with is not in
+// hand.
+func (p policy) lacks() bool { return p.line.With != "" && len(p.secrets) == 0 }
 
 // need is what to do and when, were there nothing in the way.
 func (p policy) need(r record, now time.Time) plan {
@@ -101,6 +112,8 @@ func (p policy) need(r record, now time.Time) plan {
 		n.At, n.Reason = now, expired
 	case r.Source != p.line.Source && (p.fallback == nil || r.Source != p.fallback.Source):
 		n.At, n.Reason = now, switched
+	case r.Suspect:
+		n.At, n.Reason = now, doubted
 	default:
 		n.At, n.Reason = p.due(r), renew
 		if p.fallback != nil && !dry.IsZero() && n.Line.Source == p.line.Source {
@@ -119,7 +132,15 @@ func (p policy) need(r record, now time.Time) plan {
 // due is when a live value is to be renewed.
 func (p policy) due(r record) time.Time {
 	end := r.Asked.Add(r.Life)
-	if l, ok := p.source(r.Source); ok && l.Repeats {
+	switch l, ok := p.source(r.Source); {
+	case ok && l.Repeats && l.Ends:
+		// It may have been old when it was given. WeChat lets the old one work
+		// for half a life beside the next, as far as is known: asked for again
+		// sooner than that, the next is in hand in time.
+		asked := latest(r.Asked, r.Checked)
+		life := r.Expires.Add(p.cut(r.Life)).Sub(asked)
+		return asked.Add(life*3/8 - time.Duration(p.jitter*float64(life/16)))
+	case ok && l.Repeats:
 		// The platform gives a new one in its last overlap only.
 		open := end.Add(-p.overlap)
 		if !r.Checked.IsZero() {
@@ -201,7 +222,7 @@ func (p policy) paused(r record, now time.Time) time.Time {
 	if r.Failure == nil || r.NotBefore.IsZero() {
 		return time.Time{}
 	}
-	if f := r.Failure; (f.Class == errcode.Unclear || f.Class == errcode.Wait) && !r.live(now) {
+	if f := r.Failure; f.Class != errcode.Block && f.Class != errcode.Quota && !r.live(now) {
 		return earliest(r.NotBefore, f.At.Add(p.pause(f, false)))
 	}
 	return r.NotBefore
@@ -209,8 +230,11 @@ func (p policy) paused(r record, now time.Time) time.Time {
 
 // pause is how long to wait after a failure.
 func (p policy) pause(f *failure, live bool) time.Duration {
-	e, _ := errcode.Lookup(f.Code)
-	least := p.scale(e.Pause)
+	var least time.Duration
+	if f.Class == errcode.Wait || f.Class == errcode.Block {
+		e, _ := errcode.Lookup(f.Code)
+		least = p.scale(e.Pause)
+	}
 	if f.Class != errcode.Block {
 		return max(p.step(f.Count, live), least)
 	}
@@ -218,14 +242,24 @@ func (p policy) pause(f *failure, live bool) time.Duration {
 	return min(grown, max(least, p.overlap))
 }
 
-// newSecret reports whether the app has an AppSecret that WeChat has not yet
-// refused: then an older refusal of another one says nothing.
+// newSecret reports whether there is something to show, an AppSecret or a
+// token, that WeChat has not yet refused: then an older refusal of another one
+// says nothing.
 func (p policy) newSecret(r record) bool {
-	return r.Failure != nil && wrongSecret(r.Failure.Code) &&
+	return r.Failure != nil && p.wrongSecret(r.Failure.Code) &&
 		slices.ContainsFunc(p.secrets, func(s string) bool { return !slices.Contains(r.Failure.Secrets, s) })
 }
 
-// secret is the tag of the first AppSecret that was not refused, or of the
+// wrongSecret reports whether an issue was refused because of what it showed.
+// WeChat answered 40001 to a wrong AppSecret once, and 40125 today.
+func (p policy) wrongSecret(code int) bool {
+	if p.line.With != "" {
+		return errcode.DeadToken(code)
+	}
+	return code == 40001 || code == 40125
+}
+
+// secret is the tag of the first that was not refused, or of the
 // first.
 func (p policy) secret(r record) string {
 	for _, s := range p.secrets {

@@ -15,7 +15,7 @@ import (
 // to three seconds for one. Errors: credential.ErrNotFound, and
 // *credential.Unavailable with the reason.
 func (k *Keeper) Get(ctx context.Context, key credential.Key) (credential.Credential, error) {
-	e, ok := k.entry(key)
+	e, ok := k.asked(key)
 	if !ok {
 		return credential.Credential{}, credential.ErrNotFound
 	}
@@ -31,7 +31,7 @@ func (k *Keeper) Get(ctx context.Context, key credential.Key) (credential.Creden
 // If ctx ends first it returns what is in hand with credential.ErrUnchanged,
 // or, with nothing live in hand, *credential.Unavailable.
 func (k *Keeper) Wait(ctx context.Context, key credential.Key, after uint64) (credential.Credential, error) {
-	e, ok := k.entry(key)
+	e, ok := k.asked(key)
 	if !ok {
 		return credential.Credential{}, credential.ErrNotFound
 	}
@@ -78,6 +78,9 @@ func (k *Keeper) hopeless(e *entry, limit time.Duration) bool {
 	if !ok {
 		return true
 	}
+	if with, ok := k.lacking(e, p); ok {
+		return k.hopeless(with, limit)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.spoiled != nil {
@@ -87,12 +90,26 @@ func (k *Keeper) hopeless(e *entry, limit time.Duration) bool {
 		return false
 	}
 	now := e.clock.store(time.Now())
-	return p.leaseEnd(e.rec, now).IsZero() && p.plan(e.rec, now).At.Sub(now) > limit
+	return p.leaseEnd(e.rec, now).IsZero() && p.plan(e.current(), now).At.Sub(now) > limit
+}
+
+// lacking is the credential that this one is issued with, if that is not in
+// hand.
+func (k *Keeper) lacking(e *entry, p policy) (*entry, bool) {
+	if !p.lacks() {
+		return nil, false
+	}
+	return k.entry(credential.Key{App: e.key.App, Kind: p.line.With})
 }
 
 // unavailable says why nothing live is in hand, and when to come back.
 func (k *Keeper) unavailable(e *entry) *credential.Unavailable {
 	p, _, ok := k.policyOf(e.key)
+	if with, ok := k.lacking(e, p); ok {
+		u := k.unavailable(with)
+		u.Key, u.Reason = e.key, fmt.Sprintf("it is issued with the app's %s: %s", with.key.Kind, u.Reason)
+		return u
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	u := &credential.Unavailable{Key: e.key, Reason: "no value has been issued yet", RetryAfter: k.beat}
@@ -118,7 +135,7 @@ func (k *Keeper) unavailable(e *entry) *credential.Unavailable {
 	if k.cutOff.Load() {
 		u.Reason = "the store cannot be reached, and without it nothing is issued"
 	}
-	if at := p.plan(e.rec, now).At; at.After(now) {
+	if at := p.plan(e.current(), now).At; at.After(now) {
 		u.RetryAfter = max(time.Second, at.Sub(now))
 	}
 	return u

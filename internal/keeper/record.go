@@ -58,6 +58,13 @@ type record struct {
 	Dead bool `json:"dead,omitempty"`
 	Same bool `json:"same,omitempty"`
 
+	// Wanted is when somebody last asked for it, of a kind that is kept on
+	// demand. It is written with whatever else is written, never for itself.
+	Wanted time.Time `json:"wanted,omitzero"`
+	// Suspect: a client says that the value does not work, and only asking for
+	// it again can tell.
+	Suspect bool `json:"suspect,omitempty"`
+
 	// Orders is how many renewals an operator still wants.
 	Orders int `json:"orders,omitempty"`
 	// NotBefore: no issue before, except by an operator's order.
@@ -93,8 +100,8 @@ type failure struct {
 	IP    string        `json:"ip,omitempty"`
 	At    time.Time     `json:"at"`
 	Count int           `json:"count"`
-	// Secrets are the tags of the AppSecrets that were refused in a row. With
-	// another secret than these, the refusal says nothing any more.
+	// Secrets are the tags of what was shown and refused in a row: AppSecrets,
+	// or the last token. With another one the refusal says nothing any more.
 	Secrets []string `json:"secrets,omitempty"`
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/hufu-project/hufu/internal/credential"
 	"github.com/hufu-project/hufu/internal/errcode"
 	"github.com/hufu-project/hufu/internal/registry"
 	"github.com/hufu-project/hufu/internal/store"
@@ -60,11 +61,17 @@ func (k *Keeper) step(ctx context.Context, e *entry) time.Time {
 	if !ok {
 		return time.Time{}
 	}
+	if e.onDemand && !k.meetFirst(ctx, e) {
+		return time.Now().Add(k.beat)
+	}
 	e.mu.Lock()
-	rec, version, known, clk, buried := e.rec, e.version, e.known && e.spoiled == nil, e.clock, e.buried
+	rec, version, known, clk, buried := e.current(), e.version, e.known && e.spoiled == nil, e.clock, e.buried
 	e.mu.Unlock()
 	if !known {
 		return time.Time{} // follow will read it, and kick
+	}
+	if p.idle(rec, clk.store(time.Now())) {
+		return k.rest(e, p)
 	}
 	if rec.Value != "" && !rec.Dead && rec.Value == buried {
 		// The store was away when the value was found dead.
@@ -120,6 +127,9 @@ func (k *Keeper) outlived(e *entry) bool {
 // It is not cut short by a shutdown: that would leave an intent behind.
 func (k *Keeper) attempt(e *entry, p policy, app *registry.App, n plan) time.Time {
 	g, err := k.grant(e.key, app, n)
+	if err != nil && n.Line.With != "" {
+		return time.Now() // plan anew with the one in hand now, if there is one
+	}
 	if err != nil {
 		k.Log.Warn("cannot issue yet", "app", e.key.App, "kind", e.key.Kind, "err", err)
 		return time.Now().Add(k.maxAge)
@@ -163,6 +173,9 @@ func (k *Keeper) attempt(e *entry, p policy, app *registry.App, n plan) time.Tim
 	answered := time.Now()
 	if err != nil {
 		o.Err = wechatError(err)
+		if g.With != "" && errcode.DeadToken(o.Err.Code) {
+			k.accuse(credential.Key{App: e.key.App, Kind: g.With}, g.Secret)
+		}
 	}
 	e.mu.Lock()
 	o.Sent, o.Answered = e.clock.store(sent), e.clock.store(answered)
@@ -251,7 +264,7 @@ func (k *Keeper) tell(e *entry, u *unsaved, res result, before *failure) {
 		log.Warn("the budget of unscheduled issues is used up; the value in hand is served to its end", "one_more_in", p.every)
 	}
 	switch err := u.outcome.Err; {
-	case err == nil && res == repeated && u.plan.Line.Ends:
+	case err == nil && res == repeated && !u.plan.Line.Repeats:
 		log.Warn("WeChat gave the old value again where it should make a new one", "generation", rec.Generation)
 	case err == nil:
 		log.Info("issued", "generation", rec.Generation, "expires", rec.Expires.UTC())
@@ -288,7 +301,7 @@ func (k *Keeper) change(e *entry, limit time.Duration, f func(r record, now time
 	defer cancel()
 	for {
 		e.mu.Lock()
-		rec, version, clk, bad := e.rec, e.version, e.clock, e.spoiled
+		rec, version, clk, bad := e.current(), e.version, e.clock, e.spoiled
 		e.mu.Unlock()
 		if bad != nil {
 			return bad.err
@@ -307,7 +320,7 @@ func (k *Keeper) change(e *entry, limit time.Duration, f func(r record, now time
 		asked := time.Now()
 		said := clk.store(asked)
 		got, err := k.Store.Put(ctx, store.Record{
-			Key: storeKey(e.key), Version: version, Value: value, Now: said, Expires: said.Add(keepFor),
+			Key: storeKey(e.key), Version: version, Value: value, Now: said, Expires: said.Add(k.keep(e)),
 		})
 		switch {
 		case err == nil:

@@ -54,10 +54,11 @@ type probe struct {
 // Report takes a claim that a value does not work and returns the credential
 // to use now. A claim about another value than the current one costs nothing.
 // One about the current value is checked with WeChat, once for all who claim
-// it; only if WeChat refuses it is a new one issued. It waits up to five
-// seconds for that. Errors as of Get.
+// it; only if WeChat refuses it is a new one issued. Where no call can check it,
+// WeChat is asked for it again, as far as spacing and budget allow, and what
+// comes is the answer. It waits up to five seconds for that. Errors as of Get.
 func (k *Keeper) Report(ctx context.Context, key credential.Key, c Claim) (credential.Credential, error) {
-	e, ok := k.entry(key)
+	e, ok := k.asked(key)
 	if !ok {
 		return credential.Credential{}, credential.ErrNotFound
 	}
@@ -73,6 +74,9 @@ func (k *Keeper) Report(ctx context.Context, key credential.Key, c Claim) (crede
 	case c.Errcode != 0 && !errcode.DeadToken(c.Errcode):
 		e.reported(notToken)
 		return k.Get(ctx, key)
+	}
+	if _, ok := k.probeLine(e); !ok {
+		return k.reask(ctx, e, v)
 	}
 	p := k.ask(e, v, k.believe)
 	if p == nil {

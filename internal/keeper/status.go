@@ -10,6 +10,7 @@ import (
 
 	"github.com/hufu-project/hufu/internal/credential"
 	"github.com/hufu-project/hufu/internal/errcode"
+	"github.com/hufu-project/hufu/internal/wechat"
 )
 
 // Renew issues a new value because an operator wants it, and waits up to five
@@ -18,10 +19,13 @@ import (
 // the way. With leak, the old value has leaked: two new ones are issued, as
 // far apart as WeChat wants, after which the old one is dead for good.
 func (k *Keeper) Renew(ctx context.Context, key credential.Key, leak bool) (credential.Credential, error) {
-	e, ok := k.entry(key)
+	e, ok := k.asked(key)
 	p, _, known := k.policyOf(key)
 	if !ok || !known {
 		return credential.Credential{}, credential.ErrNotFound
+	}
+	if e.onDemand && !k.meetFirst(ctx, e) {
+		return credential.Credential{}, k.unavailable(e)
 	}
 	e.mu.Lock()
 	if s := e.spoiled; s != nil {
@@ -29,7 +33,7 @@ func (k *Keeper) Renew(ctx context.Context, key credential.Key, leak bool) (cred
 		e.rec = record{Generation: e.rec.Generation}
 		e.version, e.clock, e.known, e.spoiled = s.version, s.clock, true, nil
 	}
-	rec, now := e.rec, e.clock.store(time.Now())
+	rec, now := e.current(), e.clock.store(time.Now())
 	e.mu.Unlock()
 	orders := 1
 	if leak {
@@ -63,9 +67,13 @@ func (k *Keeper) Renew(ctx context.Context, key credential.Key, leak bool) (cred
 }
 
 // Status is everything about a credential but its value; ok is false where it
-// is not kept.
+// is not kept. One that is kept on demand is so while somebody wants it, and to
+// the end of its value.
 func (k *Keeper) Status(key credential.Key) (Status, bool) {
-	e, ok := k.entry(key)
+	e, ok := k.find(key)
+	if !ok && slices.Contains(wechat.Kept(), key.Kind) {
+		e, ok = k.entry(key)
+	}
 	if !ok {
 		return Status{}, false
 	}
@@ -99,7 +107,7 @@ func (k *Keeper) status(e *entry) (Status, bool) {
 	v := e.view.Load()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	r, at := e.rec, e.clock.store(now)
+	r, at := e.current(), e.clock.store(now)
 	var n plan
 	if e.known {
 		n = p.plan(r, at)

@@ -81,7 +81,7 @@ func (p policy) commit(r record, n plan, o outcome, at time.Time) (record, resul
 		life = p.overlap
 	}
 	value, end := o.Issued.Value.Reveal(), o.Sent.Add(life)
-	r.NotBefore, r.Failure = time.Time{}, nil
+	r.NotBefore, r.Failure, r.Suspect = time.Time{}, nil, false
 	r.Attempts = slices.DeleteFunc(slices.Clone(r.Attempts), func(a attempt) bool { return !a.At.After(at) })
 	if value == r.Value {
 		r.Orders = 0
@@ -91,8 +91,8 @@ func (p policy) commit(r record, n plan, o outcome, at time.Time) (record, resul
 			return r, repeated
 		}
 		until := end.Add(-p.cut(r.Life))
-		if n.Line.Ends {
-			// This line never repeats; were it to, nothing says that the
+		if !n.Line.Repeats {
+			// Were a line that never repeats to do it, nothing says that the
 			// value lives longer than was first said.
 			until = earliest(until, r.Expires)
 		}
@@ -117,7 +117,7 @@ func (p policy) late(r record, n plan, id string, o outcome) (record, result) {
 		return r, orphaned
 	case o.Exact && o.Sent.After(r.Answered):
 		return p.commit(r, n, o, o.Sent)
-	case n.Line.Repeats:
+	case !n.Line.Ends:
 		return r, orphaned
 	}
 	// Nobody knows. That is what an unresolved attempt means, so it is one,
@@ -128,7 +128,7 @@ func (p policy) late(r record, n plan, id string, o outcome) (record, result) {
 
 // fail takes an attempt that brought no value.
 func (p policy) fail(r record, n plan, a attempt, e *wechat.Error, now time.Time) (record, result) {
-	f := &failure{Class: errcode.ForIssue(e.Code), Code: e.Code, Text: e.Message, IP: e.IP, At: now, Count: 1}
+	f := &failure{Class: n.Line.Class(e.Code), Code: e.Code, Text: e.Message, IP: e.IP, At: now, Count: 1}
 	res := refused
 	switch e.Outcome {
 	case wechat.NotSent:
@@ -155,7 +155,7 @@ func (p policy) fail(r record, n plan, a attempt, e *wechat.Error, now time.Time
 	if res == unsent {
 		r = p.undo(r, n, now)
 	}
-	r.Orders = 0
+	r.Orders, r.Suspect = 0, false
 	r.Failure = f
 	r.NotBefore = now.Add(p.pause(f, r.live(now)))
 	switch {
@@ -175,16 +175,14 @@ func (p policy) fail(r record, n plan, a attempt, e *wechat.Error, now time.Time
 			}
 			r.Dry = dry
 		}
-	case wrongSecret(e.Code) && !slices.Contains(f.Secrets, n.Secret):
+	case p.wrongSecret(e.Code) && n.Line.With != "":
+		f.Secrets = []string{n.Secret} // older tokens do not come back
+	case p.wrongSecret(e.Code) && !slices.Contains(f.Secrets, n.Secret):
 		// Another secret of the app's may be right; see newSecret.
 		f.Secrets = append(f.Secrets, n.Secret)
 	}
 	return r, res
 }
-
-// wrongSecret reports whether an issue was refused because of the AppSecret.
-// WeChat answered 40001 for that once, and 40125 today.
-func wrongSecret(code int) bool { return code == 40001 || code == 40125 }
 
 // undo gives back what an attempt was charged that surely did nothing.
 func (p policy) undo(r record, n plan, now time.Time) record {

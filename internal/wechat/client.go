@@ -149,7 +149,7 @@ func (c *Client) Probe(ctx context.Context, l Line, token credential.Secret) (Ve
 	case errcode.DeadToken(code):
 		return Dead, nil
 	case code != 0:
-		return Unknown, a.refusal("probe", code, token)
+		return Unknown, a.refusal("probe", code, errcode.ForCall(code), token)
 	case len(a.fields) == 0:
 		return Unknown, &Error{Op: "probe", Outcome: Ambiguous, Message: "an empty answer"}
 	}

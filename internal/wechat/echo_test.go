@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hufu-project/hufu/internal/credential"
+	"github.com/hufu-project/hufu/internal/errcode"
 )
 
 func TestAnEchoingPeerLeaksNothing(t *testing.T) {
@@ -74,7 +75,7 @@ func TestASecretSplitByControlBytesIsRedacted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := a.refusal("issue", 40125, credential.NewSecret("SECRET0123456789"))
+	e := a.refusal("issue", 40125, errcode.Block, credential.NewSecret("SECRET0123456789"))
 	if strings.Contains(e.Error(), "SECRET0123456789") {
 		t.Error(e)
 	}

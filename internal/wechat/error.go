@@ -111,10 +111,10 @@ func answered(err error) string {
 // the text of an answer is looked at, and only to show it to a person.
 var ipText = regexp.MustCompile(`(?i)(?:invalid ip|requestip:?)\s+([0-9a-f.:]+)`)
 
-// refusal is the error for a number that WeChat answered.
-func (a answer) refusal(op string, code int, secrets ...credential.Secret) *Error {
+// refusal is the error for a number that WeChat answered, of that class.
+func (a answer) refusal(op string, code int, class errcode.Class, secrets ...credential.Secret) *Error {
 	e := &Error{Op: op, Code: code, Outcome: Refused, Message: a.text(secrets)}
-	if errcode.ForIssue(code) == errcode.Unclear {
+	if class == errcode.Unclear {
 		e.Outcome = Ambiguous
 	}
 	if m := ipText.FindStringSubmatch(e.Message); m != nil && net.ParseIP(m[1]) != nil {

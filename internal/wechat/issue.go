@@ -32,7 +32,7 @@ func (c *Client) ask(ctx context.Context, g Grant, kind credential.Kind, field s
 	case !ok:
 		return Issued{}, &Error{Op: op, Outcome: Ambiguous, Message: "errcode is not a number"}
 	case code != 0:
-		e := a.refusal(op, code, g.Secret)
+		e := a.refusal(op, code, classOf(g.With, code), g.Secret)
 		if v, there := a.value(field); there && v != "" {
 			e.Outcome = Ambiguous // a refusal that brings a token refuses nothing
 		}

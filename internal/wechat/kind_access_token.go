@@ -13,10 +13,13 @@ import (
 // probePath needs no permission and changes nothing; every app may call it.
 const probePath = "/cgi-bin/get_api_domain_ip"
 
-// stableToken repeats one token until its last five minutes, for every caller:
+// tokenTypes: a website app has no token of its own.
+var tokenTypes = []string{"official_account", "mini_program"}
+
+// The stable line repeats one token until its last five minutes, for every caller:
 // any number of servers may ask. The secret travels in the body.
-var stableToken = Line{
-	Kind: credential.AccessToken, Source: "stable",
+var _ = have(Line{
+	Kind: credential.AccessToken, Source: "stable", Types: tokenTypes,
 	Page:    "https://developers.weixin.qq.com/doc/service/api/base/api_getstableaccesstoken.html",
 	Repeats: true, Forces: true, Probe: probePath,
 	Issue: func(ctx context.Context, c *Client, g Grant) (Issued, error) {
@@ -38,13 +41,13 @@ var stableToken = Line{
 		req.Header.Set("Content-Type", "application/json")
 		return c.ask(ctx, g, credential.AccessToken, "access_token", req)
 	},
-}
+})
 
-// classicToken makes a new token at every call and ends the one before after
+// The classic line makes a new token at every call and ends the one before after
 // about five minutes: exactly one may ask. The secret travels in the URL,
 // which is therefore never logged.
-var classicToken = Line{
-	Kind: credential.AccessToken, Source: "classic",
+var _ = have(Line{
+	Kind: credential.AccessToken, Source: "classic", Types: tokenTypes,
 	Page: "https://developers.weixin.qq.com/doc/oplatform/developers/dev/AccessToken.html",
 	Ends: true, Probe: probePath,
 	Issue: func(ctx context.Context, c *Client, g Grant) (Issued, error) {
@@ -56,4 +59,4 @@ var classicToken = Line{
 		}
 		return c.ask(ctx, g, credential.AccessToken, "access_token", req)
 	},
-}
+})

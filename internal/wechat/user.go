@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hufu-project/hufu/internal/credential"
+	"github.com/hufu-project/hufu/internal/errcode"
 )
 
 // userTime bounds one call about a user. A code lives five minutes and a
@@ -143,7 +144,7 @@ func (c *Client) askUser(ctx context.Context, op, path string, query url.Values,
 	case !ok:
 		return answer{}, nil, &Error{Op: op, Outcome: Ambiguous, Message: "errcode is not a number"}
 	case code != 0:
-		e := a.refusal(op, code, secrets...)
+		e := a.refusal(op, code, errcode.ForIssue(code), secrets...)
 		// The table of errcode is about the app's token. Here every number
 		// says no, but for those by which WeChat says that it is unwell.
 		if e.Outcome = Refused; code == -1 || code == -1000 {
