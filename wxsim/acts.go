@@ -142,6 +142,7 @@ func (s *Sim) Excuse(appid string) error {
 			k := &a.caller[l]
 			k.hand, k.unanswered, k.refused, k.excused = nil, 0, nil, true
 		}
+		a.excuseTickets()
 	})
 }
 
@@ -166,6 +167,7 @@ func (s *Sim) act(appid, name string, do func(*app, time.Time)) error {
 		for l := range a.caller {
 			a.caller[l].refused = nil
 		}
+		a.excuseTickets()
 		do(a, now)
 	})
 }

@@ -23,12 +23,13 @@ type app struct {
 	addresses map[netip.Addr]*standing // what the operator said about an address
 	pending   []change                 // what the console was told and has not taken effect, in order
 
-	lines  [2]line
-	usage  usage
-	issues []time.Time // new tokens for callers, the last maxIssues of them
-	issued [2]int
-	asked  [2]int
-	caller [2]caller // what the judge knows
+	lines   [2]line
+	tickets map[TicketType]*ticketLine
+	usage   usage
+	issues  []time.Time // new tokens for callers, the last maxIssues of them
+	issued  [2]int
+	asked   [2]int
+	caller  [2]caller // what the judge knows
 }
 
 // maxIssues is more than a day's quota.
@@ -67,6 +68,7 @@ func (s *Sim) newApp(cfg App) (*app, error) {
 	cfg.AllowIPs = slices.Clone(cfg.AllowIPs)
 	cfg.Followers = slices.Clone(cfg.Followers)
 	cfg.CallbackDomains = slices.Clone(cfg.CallbackDomains)
+	cfg.JSDomains = slices.Clone(cfg.JSDomains)
 	return &app{id: cfg.ID, cfg: cfg, allow: allow, confirm: cfg.ConfirmIPs}, nil
 }
 

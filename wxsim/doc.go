@@ -36,6 +36,12 @@
 // user's token is of no use on /cgi-bin, an app's is of none on /sns, and the judge minds both.
 // Reasons that WeChat shows without a number count as negative errcodes in History.
 //
+// # Tickets
+//
+// A ticket changes when the platform's own clock says so, is told to live a whole Life whenever it
+// is asked for, and works on for half a Life beside the next. CheckJSConfig is the browser that
+// takes a page's wx.config or does not.
+//
 // # Times
 //
 // All times of the platform follow Options.Life: with L the life of a token, the overlap is L/24
@@ -71,6 +77,7 @@
 //	NewRefreshTokens off         every second refresh replaces the refresh_token
 //	MixedCodeErrors  off         40029, 40163 and 42003 for any used or old code
 //	CallbackPorts    off         callback domains may have a port or be an address; WeChat allows neither
+//	NewTickets       off         every request makes a new ticket and ends the one before
 //
 // To turn one off: Options{Quirks: wxsim.DefaultQuirks &^ wxsim.Busy}. All: wxsim.NoQuirks.
 //
@@ -81,6 +88,6 @@
 //
 // # Growing
 //
-// A subject (tickets, the component platform …) is one file with a function that returns its routes; New
+// A subject (the component platform …) is one file with a function that returns its routes; New
 // lists these functions. State of an app stands in app, what people do in acts.go.
 package wxsim

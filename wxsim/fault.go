@@ -32,8 +32,8 @@ const (
 	SystemBusy                   // errcode -1
 	Errcode                      // Fault.Errcode
 	OddExpiresIn                 // handled: expires_in as a string, a float, missing, null, 0, negative, huge, or Fault.Value
-	WrongTypes                   // handled: access_token is no string, or an empty one
-	ExtraToken                   // handled: access_token is there twice
+	WrongTypes                   // handled: access_token, or ticket, is no string, or an empty one
+	ExtraToken                   // handled: access_token, or ticket, is there twice
 	Body                         // Fault.Body, with Status and ContentType
 )
 
@@ -228,8 +228,8 @@ func (s *Sim) spoil(c *call, f *Fault, a answer) *reply {
 	case Errcode:
 		p = s.render(c, s.refuse(c, f.Errcode))
 	case OddExpiresIn, WrongTypes, ExtraToken:
-		if len(a.fields) > 1 && a.fields[0].name == "access_token" {
-			a.fields = append(oddFields(f, a.fields[:2]), a.fields[2:]...)
+		if i := slices.IndexFunc(a.fields, func(d field) bool { return d.name == "access_token" || d.name == "ticket" }); i >= 0 {
+			a.fields = slices.Concat(a.fields[:i], oddFields(f, a.fields[i:i+2]), a.fields[i+2:])
 			p = s.render(c, a)
 		}
 	case Body:

@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// oddFields spoils the fields of a token answer: access_token and expires_in, in this order.
+// oddFields spoils the fields of a token answer: access_token or ticket, and expires_in, in this order.
 func oddFields(f *Fault, fields []field) []field {
 	value, told := fields[0], fields[1]
 	raw := func(name, v string) field { return field{name, json.RawMessage(v)} }
@@ -30,9 +30,9 @@ func oddFields(f *Fault, fields []field) []field {
 		return []field{value, raw("expires_in", form)}
 	case WrongTypes:
 		forms := []string{"null", "7200", "{}", `[""]`, "true", `""`}
-		return []field{raw("access_token", forms[f.use%len(forms)]), told}
+		return []field{raw(value.name, forms[f.use%len(forms)]), told}
 	default:
-		other := field{"access_token", "1_" + strings.Repeat("x", 128) + "AAAAAA"}
+		other := field{value.name, "1_" + strings.Repeat("x", 128) + "AAAAAA"}
 		if f.use%2 == 1 {
 			return []field{other, value, told}
 		}

@@ -60,6 +60,11 @@ const (
 	// NoWechatRedirect: a browser was sent to a page of WeChat's without #wechat_redirect. Only a
 	// Browser can tell.
 	NoWechatRedirect Rule = "no-wechat-redirect"
+	// TicketTooSoon: a ticket was asked for again within a 30th of a life (4 min), though the one that
+	// was given lives and nothing was wrong with the answer.
+	TicketTooSoon Rule = "ticket-too-soon"
+	// DeadTokenShown: a ticket was asked for with a token that had been refused there before.
+	DeadTokenShown Rule = "dead-token-shown"
 	// ForeignHost: a request for a host that is not WeChat's, nor a loopback or private address.
 	ForeignHost Rule = "foreign-host"
 )
@@ -127,6 +132,7 @@ func (j *judge) find(c *call, rule Rule, format string, args ...any) {
 func (j *judge) arrived(s *Sim, c *call) {
 	j.places(s, c)
 	j.exchange(s, c)
+	j.ticketArrived(s, c)
 	if c.ask == nil || c.app == nil {
 		return
 	}
@@ -192,6 +198,7 @@ func patience(d time.Duration) time.Duration { return d - d/20 }
 
 // answered learns what the caller knows now.
 func (j *judge) answered(s *Sim, c *call, a answer, said said) {
+	j.ticketAnswered(s, c, said)
 	if t := c.token; t != nil && tokenCode(said.errcode) && !(c.route != nil && c.route.usered) {
 		t.app.mu.Lock()
 		if k := &t.app.caller[t.line]; k.hand == t {

@@ -40,6 +40,8 @@ var acts = map[string]func(*Sim, string, order) error{
 	"follow":           func(s *Sim, app string, o order) error { return s.Follow(app, o.User, o.On) },
 	"expire-user":      func(s *Sim, app string, o order) error { return s.ExpireUser(app, o.User) },
 	"callback-domains": func(s *Sim, app string, o order) error { return s.CallbackDomains(app, o.Hosts...) },
+	"end-tickets":      func(s *Sim, app string, _ order) error { return s.EndTickets(app) },
+	"allow-tickets":    func(s *Sim, app string, o order) error { return s.AllowTickets(app, o.On) },
 	"excuse":           func(s *Sim, app string, _ order) error { return s.Excuse(app) },
 }
 
@@ -83,6 +85,14 @@ func (s *Sim) Management() http.Handler {
 		conclude(w, s.AddApp(a))
 	})
 	s.managePeople(mux)
+	mux.HandleFunc("POST /js-config", func(w http.ResponseWriter, r *http.Request) {
+		var c JSConfig
+		err := read(w, r, &c)
+		if err == nil {
+			err = s.CheckJSConfig(c)
+		}
+		conclude(w, err)
+	})
 	mux.HandleFunc("POST /apps/{appid}/{act}", func(w http.ResponseWriter, r *http.Request) {
 		act := acts[r.PathValue("act")]
 		if act == nil {
@@ -200,7 +210,7 @@ func (s *Sim) help() any {
 	paths := []string{
 		"GET /now", "GET /history?appid=&path=&limit=", "GET /counts", "GET /violations", "GET /apps", "GET /tokens?appid=", "GET /faults",
 		"GET /users", "GET /codes?appid=", "GET /user-tokens?appid=",
-		"POST /users", "POST /users/{user}/change-password", "POST /apps/{appid}/code",
+		"POST /users", "POST /users/{user}/change-password", "POST /apps/{appid}/code", "POST /js-config",
 		"POST /apps", "POST /faults", "DELETE /faults", "DELETE /violations",
 	}
 	for _, name := range slices.Sorted(maps.Keys(acts)) {

@@ -104,6 +104,10 @@ const (
 	// the defaults.
 	CallbackPorts
 
+	// NewTickets makes a new ticket with every request, and ends the one before after the overlap:
+	// the page only says that tickets are few and to be cached. Not among the defaults.
+	NewTickets
+
 	// NoQuirks turns everything off: a platform at its dullest. It is a bit of its own, so that
 	// the zero value can mean the defaults; it has no effect beside others.
 	NoQuirks Quirk = 1 << 31

@@ -22,6 +22,7 @@ var refusals = map[int]refusal{
 	40029: {"invalid code", nil},
 	40030: {"invalid refresh_token", nil},
 	40066: {"invalid url", nil},
+	40097: {"invalid args", nil},
 	40125: {"invalid appsecret", []string{"invalid appsecret, view more at http://t.cn/RAEkdVq"}},
 	40163: {"code been used", nil},
 	40164: {"invalid ip, not in whitelist", nil}, // the address is put in by ipText

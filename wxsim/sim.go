@@ -113,7 +113,7 @@ func New(o Options) *Sim {
 	s.people.init()
 	s.faults.changed = make(chan struct{})
 	s.history.size = o.History
-	for _, subject := range [][]route{tokenRoutes(), quotaRoutes(), addressRoutes(), userRoutes(), webRoutes(), snsRoutes()} {
+	for _, subject := range [][]route{tokenRoutes(), quotaRoutes(), addressRoutes(), userRoutes(), webRoutes(), snsRoutes(), ticketRoutes()} {
 		for _, r := range subject {
 			s.routes[r.path] = &r
 		}
@@ -163,6 +163,11 @@ type App struct {
 
 	// Followers are the openids that user/info knows as subscribed.
 	Followers []string `json:"followers,omitempty"`
+
+	// NoTickets: the app has no right to tickets (48001), as if it were not verified.
+	NoTickets bool `json:"no_tickets,omitempty"`
+	// JSDomains are the hosts whose pages may call the JS-SDK (JS接口安全域名). Empty means any.
+	JSDomains []string `json:"js_domains,omitempty"`
 
 	// Type is what was registered; "" is a service account.
 	Type AppType `json:"type,omitempty"`
