@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -142,7 +143,7 @@ func (p *program) printApps(apps []appState) {
 	for _, a := range apps {
 		for _, c := range a.Credentials {
 			rows = append(rows, []string{
-				a.App, a.Name, c.Kind, c.Source, p.stateWords(c), number(c.Generation),
+				a.App, a.Name, c.Kind, cmp.Or(c.Source, "-"), p.stateWords(c), number(c.Generation),
 				ago(now, c.IssuedAt), until(now, c.ExpiresAt), until(now, c.NextAt), strconv.Itoa(c.BudgetLeft),
 			})
 			if f := c.Failure; f != nil {
