@@ -27,13 +27,13 @@ func (k *Keeper) asked(key credential.Key) (*entry, bool) {
 
 // want notes that an entry is wanted. It is false for one that is out of use.
 func (k *Keeper) want(e *entry) bool {
-	now := time.Now()
-	if last := e.wanted.Load(); last != nil && now.Sub(*last) < k.beat {
+	if last := e.wanted.Load(); last != nil && time.Since(*last) < k.beat {
 		return true
 	}
 	e.mu.Lock()
 	gone := e.gone
 	if !gone {
+		now := time.Now()
 		e.wanted.Store(&now)
 	}
 	e.mu.Unlock()

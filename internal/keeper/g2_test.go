@@ -14,27 +14,31 @@ import (
 // memory.
 func TestG2ReadsNeverBlockWhileAValueLives(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T) {
-		w := newWorld(t, worldOptions{source: "classic"})
-		var jam atomic.Bool
-		n := w.node(func(_ *Options, l *link) {
-			l.at = func(string) bool { return jam.Load() } // the store hangs
-		})
-		w.get(n)
-		jam.Store(true)
-		w.sim.Fail(wxsim.Fault{Mode: wxsim.Hang})
-		end := time.Now().Add(2*time.Hour - 6*time.Second)
-		for time.Now().Before(end) {
-			before := time.Now()
-			if _, err := n.Get(t.Context(), testKey); err != nil {
-				t.Fatal(err)
-			}
-			if waited := time.Since(before); waited != 0 {
-				t.Fatalf("a read waited %v", waited)
-			}
-			time.Sleep(29 * time.Second)
-		}
+	for _, source := range ending {
+		bubble(t, func(t *testing.T) { jammed(t, source) })
+	}
+}
+
+func jammed(t *testing.T, source string) {
+	w := newWorld(t, worldOptions{source: source})
+	var jam atomic.Bool
+	n := w.node(func(_ *Options, l *link) {
+		l.at = func(string) bool { return jam.Load() } // the store hangs
 	})
+	w.get(n)
+	jam.Store(true)
+	w.sim.Fail(wxsim.Fault{Mode: wxsim.Hang})
+	end := time.Now().Add(2*time.Hour - 6*time.Second)
+	for time.Now().Before(end) {
+		before := time.Now()
+		if _, err := n.Get(t.Context(), w.key); err != nil {
+			t.Fatal(err)
+		}
+		if waited := time.Since(before); waited != 0 {
+			t.Fatalf("a read waited %v", waited)
+		}
+		time.Sleep(29 * time.Second)
+	}
 }
 
 func TestWithNothingLiveAReadWaitsOnceAndSaysWhy(t *testing.T) {
@@ -59,12 +63,14 @@ func TestWithNothingLiveAReadWaitsOnceAndSaysWhy(t *testing.T) {
 }
 
 func TestReadsAllocateNothing(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		w := newWorld(t, worldOptions{})
-		n := w.node()
-		w.get(n)
-		if a := testing.AllocsPerRun(1000, func() { _, _ = n.Get(t.Context(), testKey) }); a != 0 {
-			t.Errorf("%v allocations", a)
-		}
-	})
+	for _, source := range everyLine {
+		bubble(t, func(t *testing.T) {
+			w := newWorld(t, worldOptions{source: source})
+			n := w.node()
+			w.get(n)
+			if a := testing.AllocsPerRun(1000, func() { _, _ = n.Get(t.Context(), w.key) }); a != 0 {
+				t.Errorf("%s: %v allocations", source, a)
+			}
+		})
+	}
 }

@@ -22,6 +22,9 @@ func TestG6OutagesAreInvisibleToReaders(t *testing.T) {
 		{"classic", wxsim.Errcode, 80 * time.Minute, 35 * time.Minute},
 		{"classic", wxsim.SystemBusy, 80 * time.Minute, 35 * time.Minute}, // and nothing is issued
 		{"classic", wxsim.Status5xx, 80 * time.Minute, 35 * time.Minute},
+		{newTicket, wxsim.Outage, 80 * time.Minute, 70 * time.Minute},
+		{sameTicket, wxsim.SystemBusy, 80 * time.Minute, 70 * time.Minute},
+		{sameTicket, wxsim.Errcode, 80 * time.Minute, 70 * time.Minute},
 		{"stable", wxsim.Outage, 60 * time.Minute, 58 * time.Minute},
 		{"stable", wxsim.Hang, 114 * time.Minute, 4 * time.Minute},
 		{"stable", wxsim.SystemBusy, 114 * time.Minute, 4 * time.Minute},

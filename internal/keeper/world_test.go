@@ -32,10 +32,28 @@ const (
 
 var testKey = credential.Key{App: testApp, Kind: credential.AccessToken}
 
+// The lines that tests run over: the two of the token, by their source, and a
+// ticket as it may be: the same until WeChat's own clock turns, or a new one each
+// time that ends the one before.
+const (
+	sameTicket = "ticket"
+	newTicket  = "new ticket"
+)
+
+var (
+	bothSources = []string{"stable", "classic"}
+	// ending are those on which a new value ends the old one.
+	ending    = []string{"classic", newTicket}
+	everyLine = []string{"stable", "classic", sameTicket, newTicket}
+)
+
+var ticketKey = credential.Key{App: testApp, Kind: "jsapi_ticket"}
+
 // world is a WeChat, a store and any number of nodes, in one bubble of fake
 // time: the simulator, a real bbolt file and real keepers, no network.
 type world struct {
 	t    *testing.T
+	key  credential.Key
 	life time.Duration
 	sim  *wxsim.Sim
 	st   store.Store
@@ -125,7 +143,7 @@ func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
 
 type worldOptions struct {
 	life   time.Duration
-	source string
+	source string // or one of everyLine
 	quirks wxsim.Quirk
 	seed   uint64
 	app    func(*config.App)
@@ -142,7 +160,14 @@ func newWorld(t *testing.T, o worldOptions) *world {
 	if o.source == "" {
 		o.source = config.Stable
 	}
-	w := &world{t: t, life: o.life}
+	w := &world{t: t, life: o.life, key: testKey}
+	if o.source == sameTicket || o.source == newTicket {
+		w.key = ticketKey
+		if o.source == newTicket {
+			o.quirks |= wxsim.NewTickets
+		}
+		o.source = config.Stable
+	}
 	w.sim = wxsim.New(wxsim.Options{Life: o.life, Quirks: o.quirks, Seed: max(o.seed, 1)})
 	if err := w.sim.AddApp(wxsim.App{ID: testApp, Secret: testSecret}); err != nil {
 		t.Fatal(err)
@@ -227,14 +252,37 @@ func (w *world) stopAll() {
 // as was promised; promises are checked by watch.
 func (w *world) get(n *node) credential.Credential {
 	w.t.Helper()
-	c, err := n.Get(w.t.Context(), testKey)
+	c, err := n.Get(w.t.Context(), w.key)
 	if err != nil {
 		w.t.Fatalf("%v: %v", time.Now(), err)
 	}
-	if !w.sim.Valid(testApp, c.Value.Reveal()) {
+	if !w.valid(c.Value.Reveal()) {
 		w.t.Fatalf("%v: generation %d was handed out dead", time.Now(), c.Generation)
 	}
 	return c
+}
+
+// valid reports whether WeChat accepts a value.
+func (w *world) valid(value string) bool {
+	if w.key == ticketKey {
+		return w.sim.ValidTicket(testApp, wxsim.JSAPI, value)
+	}
+	return w.sim.Valid(testApp, value)
+}
+
+// issues counts the values that WeChat made, asked the requests for one.
+func (w *world) issues() int {
+	if w.key == ticketKey {
+		return w.sim.TicketsIssued(testApp, wxsim.JSAPI)
+	}
+	return w.sim.Issues(testApp)
+}
+
+func (w *world) asked() int {
+	if w.key == ticketKey {
+		return w.sim.TicketsAsked(testApp, wxsim.JSAPI)
+	}
+	return w.sim.Asked(testApp, wxsim.Classic) + w.sim.Asked(testApp, wxsim.Stable)
 }
 
 // promise is that a value works until then.
@@ -264,7 +312,7 @@ func (r *reader) check(n *node) error {
 	kept := r.promises[:0]
 	for _, p := range r.promises {
 		if now.Before(p.until) {
-			if p.generation > r.excused && !r.w.sim.Valid(testApp, p.value) {
+			if p.generation > r.excused && !r.w.valid(p.value) {
 				return fmt.Errorf("generation %d was promised until %v and is dead at %v", p.generation, p.until, now)
 			}
 			kept = append(kept, p)
@@ -272,7 +320,7 @@ func (r *reader) check(n *node) error {
 	}
 	r.promises = kept
 	r.reads++
-	c, err := n.Get(context.Background(), testKey)
+	c, err := n.Get(context.Background(), r.w.key)
 	if err != nil {
 		r.failures++
 		return nil
