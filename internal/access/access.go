@@ -76,7 +76,7 @@ type Guard struct {
 	hands map[handOut]*handed
 	sweep int // the size at which the map is looked through
 
-	unrecorded, denied, limited atomic.Uint64
+	unrecorded, denied, limited, signed atomic.Uint64
 }
 
 // New makes a guard that records in audit under the name of this node.
@@ -89,11 +89,12 @@ type Counts struct {
 	Denied     uint64 // refused callers and requests, Limited left out
 	Limited    uint64 // wrong keys above the pace of their address
 	Unrecorded uint64 // records that the audit sink did not take
+	Signed     uint64 // pages that were let be signed
 }
 
 // Counts returns the counters.
 func (g *Guard) Counts() Counts {
-	return Counts{Denied: g.denied.Load(), Limited: g.limited.Load(), Unrecorded: g.unrecorded.Load()}
+	return Counts{Denied: g.denied.Load(), Limited: g.limited.Load(), Unrecorded: g.unrecorded.Load(), Signed: g.signed.Load()}
 }
 
 // Authenticate finds the client that has a key and may call from ip. It reads

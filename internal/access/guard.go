@@ -172,7 +172,8 @@ func actionFor(kind credential.Kind) config.Action {
 
 // handOut is what is recorded once per value: a client that is made anew under
 // its old name, or shows another of its keys, may be somebody else. The pattern
-// is that of calls with the value; empty where the value itself is handed out.
+// is that of calls with the value, or of hosts that it signs for; empty where the
+// value itself is handed out.
 type handOut struct {
 	client  string
 	id      KeyID
@@ -223,7 +224,7 @@ func (g *Guard) lasts(k handOut) bool {
 	if !ok || !hasKey(client, k.id) {
 		return false
 	}
-	if k.pattern != "" {
+	if k.pattern != "" && actionFor(k.key.Kind) == config.Token {
 		return client.MayUse(k.key.App) && client.Allow.Has(config.Call) &&
 			(len(client.Paths) == 0 || slices.Contains(client.Paths, k.pattern))
 	}

@@ -17,7 +17,8 @@ import (
 //	 "app":"wx0123456789abcdef","kind":"access_token","generation":7,"tag":"7-9f3c51d2","decision":"allowed"}
 //
 // Action is what the client must be allowed (token, ticket; call, then path is
-// the pattern of the calls, or the path that was refused), an operator's act
+// the pattern of the calls, or the path that was refused; sign, then host is the
+// registered one of the pages, or the one that was refused), an operator's act
 // (renew, put_client …, then target is the client it was done to, and granted
 // what that one may do from now on), what was done with a user's login, each
 // time (redeem_code, refresh_user_token, user_info, check_user_token,
@@ -37,6 +38,7 @@ type record struct {
 	Tokens     string          `json:"tokens,omitempty"`
 	Target     string          `json:"target,omitempty"`
 	Path       string          `json:"path,omitempty"`
+	Host       string          `json:"host,omitempty"`
 	Generation uint64          `json:"generation,omitempty"`
 	Tag        string          `json:"tag,omitempty"`
 	Decision   string          `json:"decision"`

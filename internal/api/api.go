@@ -51,12 +51,14 @@ func New(o Options) *web.Surface {
 		{"GET", "/v1/apps/{app}/credentials/{kind}", read},
 		{"POST", "/v1/apps/{app}/credentials/{kind}/report", a.known(a.report)},
 		{"POST", "/v1/apps/{app}/credentials/{kind}/renew", a.known(a.renew)},
+		{"POST", "/v1/apps/{app}/jsapi-signature", a.known(a.sign)},
 		{"PUT", "/v1/apps/{app}", a.known(a.putApp)},
 		{"DELETE", "/v1/apps/{app}", a.known(a.deleteApp)},
 		{"PUT", "/v1/clients/{name}", a.known(a.putClient)},
 		{"DELETE", "/v1/clients/{name}", a.known(a.deleteClient)},
 		{"", "/cgi-bin/token", a.token},
 		{"", "/cgi-bin/stable_token", a.stableToken},
+		{"", "/cgi-bin/ticket/getticket", a.getTicket},
 	} {
 		a.surface.Handle(route.method, route.path, route.handler)
 	}

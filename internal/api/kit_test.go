@@ -109,6 +109,8 @@ func newWorld(t testing.TB, o options) *world {
 		w.client("operator", config.Real, "*", config.Token, config.Admin),
 		w.client("wide", config.Phantom, "*", config.Token, config.Ticket, config.Call, config.Login, config.Admin),
 		w.client("manager", config.Phantom, shop, config.Admin),
+		w.client("signer", config.Phantom, shop, config.Ticket),
+		w.client("narrow", config.Phantom, shop, config.Ticket),
 		w.client("away", config.Real, shop, config.Token),
 	})
 	w.audit, err = access.OpenAudit(w.file, o.required)
@@ -154,6 +156,9 @@ func (w *world) client(name, tokens, app string, allow ...config.Action) config.
 	c := config.Client{
 		Name: name, KeySHA256: []config.KeyHash{sum}, Apps: []credential.App{credential.App(app)}, Allow: allow,
 		Tokens: tokens, Code: config.HufuCode, Snapshot: config.SnapshotAllow,
+	}
+	if name == "narrow" {
+		c.JSHosts = []string{"shop.example", "*.m.example"}
 	}
 	if name == "away" {
 		c.From = prefixes("203.0.113.0/24")

@@ -114,10 +114,10 @@ func (r *report) client(path string, c *Client, named bool) {
 	}
 	repeated(r, join(path, "key_sha256"), c.KeySHA256)
 	r.grants(path, c)
-	for _, key := range []string{"from", "paths"} {
+	for key, n := range map[string]int{"from": len(c.From), "paths": len(c.Paths), "js_hosts": len(c.JSHosts)} {
 		// Whoever empties a list means nothing by it, and would get everything.
 		at := join(path, key)
-		if r.given(at) && (key == "from" && len(c.From) == 0 || key == "paths" && len(c.Paths) == 0) {
+		if n == 0 && r.given(at) {
 			r.fail(at, "is an empty list, which would allow everything", "leave the key out if that is meant")
 		}
 	}
@@ -131,6 +131,7 @@ func (r *report) client(path string, c *Client, named bool) {
 	repeated(r, join(path, "from"), c.From)
 	r.words(path, reflect.ValueOf(*c))
 	r.redirects(path, c)
+	r.jsHosts(path, c)
 }
 
 func (r *report) grants(path string, c *Client) {

@@ -30,6 +30,10 @@ type Client struct {
 	// them that end in "/*". None means WeChat's whole server API less what
 	// hands out or resets credentials.
 	Paths []string `yaml:"paths"`
+	// JSHosts are the hosts whose pages it may have signed for the JS-SDK: exact
+	// ones, or "*." and a domain. None means any; WeChat itself takes only those
+	// that are registered with the app (JS接口安全域名).
+	JSHosts []string `yaml:"js_hosts"`
 	// Tokens is what this client is given: phantom, tokens that only Hufu's
 	// gateway accepts, or real, WeChat's own.
 	Tokens string `yaml:"tokens" default:"phantom" oneof:"phantom|real"`

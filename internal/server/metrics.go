@@ -22,6 +22,7 @@ var (
 	descWritable   = desc("store_writable", "1 if the store takes what this node writes.")
 	descUnrecorded = desc("audit_failures_total", "Audit records that could not be written.")
 	descDenied     = desc("denied_total", "Refused callers and requests.")
+	descSigned     = desc("signatures_total", "Pages signed for the JS-SDK.")
 	descLimited    = desc("limited_total", "Wrong client keys above the pace of their address.")
 	descPanics     = desc("panics_total", "Requests that ended in a panic.")
 	descConfig     = desc("config_passes", "1 if the configuration's files say what is in force.")
@@ -62,6 +63,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	guard := s.guard.Counts()
 	to.count(descUnrecorded, guard.Unrecorded)
 	to.count(descDenied, guard.Denied)
+	to.count(descSigned, guard.Signed)
 	to.count(descLimited, guard.Limited)
 	var panics uint64
 	for _, surface := range c.surfaces {
