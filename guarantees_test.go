@@ -49,6 +49,22 @@ func TestG7NothingSecretShows(t *testing.T) {
 	say("GET", "/v1/apps", s.operator, "")
 	say("GET", "/v1/status", s.operator, "")
 
+	// A ticket leaves as a value, and never with a signature.
+	ticket := "/v1/apps/" + appID + "/credentials/jsapi_ticket"
+	s.do(t, "GET", ticket, s.key, "")
+	secrets["ticket"] = sim.Ticket(appID, wxsim.JSAPI)
+	if secrets["ticket"] == "" {
+		t.Error("no ticket was issued")
+	}
+	say("GET", ticket, s.operator, "")
+	say("POST", "/v1/apps/"+appID+"/jsapi-signature", s.key, `{"url":"https://shop.example/?ticket=1"}`)
+	say("POST", ticket+"/report", s.key, `{"value":"`+secrets["ticket"]+`x"`)
+	say("GET", "/cgi-bin/ticket/getticket?type=jsapi&access_token="+secrets["ticket"], "", "")
+	say("GET", "/cgi-bin/ticket/getticket?type="+secrets["ticket"]+"&from_appid="+appID, s.key, "")
+	say("GET", "/v1/apps/"+appID+"/credentials/"+secrets["ticket"], s.key, "")
+	sim.Fail(wxsim.Fault{Path: "/cgi-bin/ticket/", Mode: wxsim.HTML, Count: 1})
+	say("GET", "/v1/apps/"+appID+"/credentials/wx_card_ticket", s.operator, "")
+
 	// Every way in which WeChat can fail, on the line whose URL holds the
 	// secret, and once with the secret in WeChat's own words.
 	faults := []wxsim.Fault{
@@ -86,6 +102,9 @@ func TestG7NothingSecretShows(t *testing.T) {
 	}
 	say("GET", "/v1/apps", s.operator, "")
 	said.Write(s.ask(t, "GET", s.admin+"/metrics", "", ""))
+	if !strings.Contains(said.String(), "hufu_signatures_total 1") || !strings.Contains(said.String(), `"nonceStr"`) {
+		t.Error("no page was signed")
+	}
 	for _, app := range sim.Apps() {
 		for i, info := range sim.Tokens(app.ID) {
 			secrets[fmt.Sprintf("token %d of %s", i, app.ID)] = info.Value
@@ -205,7 +224,7 @@ audit: {file: audit.jsonl}
 apps:
   - {appid: %s, secret: "${SHOP_SECRET}", source: %s}
 clients:
-  - {name: shop-backend, key_sha256: %s, apps: ["*"], allow: [token], tokens: real}
+  - {name: shop-backend, key_sha256: %s, apps: ["*"], allow: [token, ticket], tokens: real}
   - {name: operator, key_sha256: %s, apps: ["*"], allow: [admin]}
 `, strings.TrimPrefix(s.api, "http://"), strings.TrimPrefix(s.admin, "http://"), wechat, appID, source, hash, operatorHash)
 	if err := os.WriteFile(filepath.Join(s.dir, "hufu.yaml"), []byte(config), 0o600); err != nil {
