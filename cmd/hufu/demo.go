@@ -127,11 +127,11 @@ func (p *program) stage(dir string, quirks wxsim.Quirk) (*demonstration, error) 
 	}
 	callbackDomain := strings.TrimPrefix(d.server.URL("web"), "http://")
 	for _, a := range demoApps {
-		if err := d.sim.AddApp(wxsim.App{ID: a.id, Secret: a.secret, Followers: []string{sampleUser}, CallbackDomains: []string{callbackDomain}}); err != nil {
+		if err := d.sim.AddApp(wxsim.App{ID: a.id, Secret: a.secret, Followers: []string{sampleUser}, CallbackDomains: []string{callbackDomain}, JSDomains: []string{"localhost"}}); err != nil {
 			return nil, err
 		}
 	}
-	d.shop.open(d.server, shopKey.Reveal())
+	d.shop.open(d.server, shopKey.Reveal(), d.wechat.ManageURL())
 	d.remote = p.remoteAt(d.server.URL("api"), key.Reveal())
 	return d, nil
 }
@@ -193,6 +193,7 @@ clients:
     allow: [token, ticket, call, login]
     tokens: real
     redirect_uris: ["%[9]s/callback"]
+    js_hosts: [localhost]
     home_url: %[9]s/
     dev: true # it is http, on this machine
 apps:

@@ -35,9 +35,9 @@ func openStorefront() (*storefront, error) {
 	return f, nil
 }
 
-// open lets the shop know where Hufu is.
-func (f *storefront) open(s *server.Server, key string) {
-	f.handler = shop.New(shop.Options{URL: f.url, AppID: demoApps[0].id, Key: key, HufuAPI: s.URL("api"), HufuWeb: s.URL("web")})
+// open lets the shop know where Hufu is, and who plays WeChat's browser.
+func (f *storefront) open(s *server.Server, key, browser string) {
+	f.handler = shop.New(shop.Options{URL: f.url, AppID: demoApps[0].id, Key: key, HufuAPI: s.URL("api"), HufuWeb: s.URL("web"), Browser: browser})
 }
 
 // serve answers until ctx ends.

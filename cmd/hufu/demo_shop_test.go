@@ -325,3 +325,30 @@ func TestShopSaysWhatWentWrong(t *testing.T) {
 		t.Errorf("left at %s", other.address)
 	}
 }
+
+// A page of the shop is signed through Hufu, and WeChat's browser takes it.
+func TestShopPageIsSigned(t *testing.T) {
+	t.Parallel()
+	d := staged(t, neverBusy)
+	v := visit(t, d, "xiaoming")
+	home := v.open(d.shop.url)
+	if !strings.Contains(home.body, `href="/jssdk?from=home"`) {
+		t.Error("no way to the page")
+	}
+	for _, query := range []string{"", "?from=home", "?a=%E4%BD%A0&b=c"} {
+		page := v.open(d.shop.url + "/jssdk" + query)
+		v.wants(page, "jssdk", http.StatusOK)
+		if page.id("js-url") != d.shop.url+"/jssdk"+query || page.id("js-appid") != demoApps[0].id || page.id("js-said") != "config:ok" {
+			t.Errorf("%q: WeChat's browser says %q\n%s", query, page.id("js-said"), page.body)
+		}
+		if ticket := d.sim.Ticket(demoApps[0].id, wxsim.JSAPI); ticket == "" || strings.Contains(page.body, ticket) {
+			t.Error("there is no ticket, or the page shows it")
+		}
+	}
+	if err := d.sim.EndTickets(demoApps[0].id); err != nil {
+		t.Fatal(err)
+	}
+	if page := v.open(d.shop.url + "/jssdk"); page.id("js-said") != "config:invalid signature" {
+		t.Errorf("with a dead ticket WeChat's browser says %q", page.id("js-said"))
+	}
+}

@@ -24,6 +24,7 @@ type page struct {
 	Again       string // where the button leads
 	Visitor     *visitor
 	AppToken    sight
+	JS          *jsConfig
 	Say         *words
 }
 

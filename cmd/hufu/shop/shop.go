@@ -8,7 +8,8 @@
 // AppSecret would. So the site never holds the AppSecret, and needs no callback
 // domain of its own at WeChat.
 //
-// login.go is the login, hufu.go are the calls, page.go is what a person sees.
+// login.go is the login, hufu.go are the calls, jssdk.go is a page that is signed
+// for the JS-SDK, page.go is what a person sees.
 package shop
 
 import (
@@ -21,19 +22,23 @@ import (
 )
 
 // Options say where the shop is, where Hufu is, and who the shop is to it. All
-// of them are needed.
+// of them are needed, but Browser.
 type Options struct {
 	// URL is how browsers reach the shop: scheme, host and port, without a
 	// path. URL + "/callback" must be among the client's redirect_uris.
 	URL string
 	// AppID is the official account that visitors log in with.
 	AppID string
-	// Key is the shop's client key, which may "login" and be given a "token".
+	// Key is the shop's client key, which may "login", be given a "token" and,
+	// for /jssdk, a "ticket".
 	Key string
 	// HufuAPI is Hufu's listen.api, which the shop calls.
 	HufuAPI string
 	// HufuWeb is Hufu's web_url, where browsers are sent.
 	HufuWeb string
+	// Browser is where a simulated WeChat can be asked whether its browser
+	// takes what /jssdk gives to wx.config; "" where WeChat is real.
+	Browser string
 }
 
 // New returns the site. It keeps its visitors in memory, so they are logged out
@@ -50,6 +55,7 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("GET /login", s.login)
 	mux.HandleFunc("GET /callback", s.callback)
 	mux.HandleFunc("POST /logout", s.logout)
+	mux.HandleFunc("GET /jssdk", s.jssdk)
 	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFileFS(w, r, static, "static/"+r.PathValue("file"))
 	})

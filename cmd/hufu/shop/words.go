@@ -21,6 +21,7 @@ type words struct {
 	Here, Lives, Keys                          string
 
 	Denied, Mismatch struct{ Title, Text string }
+	JSSDK            struct{ Title, Text, Signed, Browser, Back, Link string }
 	Failed           string
 	Errcodes         map[int]string
 	OtherErrcode     string
@@ -91,7 +92,15 @@ var chinese = words{
 
 	Denied:   struct{ Title, Text string }{"你没有同意授权", "所以小店不知道你是谁，也没有登录。改变主意的话，可以再试一次。"},
 	Mismatch: struct{ Title, Text string }{"这次登录不是在这个浏览器里开始的", "也可能已经过了十分钟。为了你的账号安全，请在这里重新开始，不要使用别人转发的链接。"},
-	Failed:   "登录没有成功",
+	JSSDK: struct{ Title, Text, Signed, Browser, Back, Link string }{
+		Title:   "给网页签名",
+		Text:    "网页调用 JS-SDK 之前，要把下面四个值交给 `wx.config`。签名要用 `jsapi_ticket`，它由虎符保管：小店只告诉虎符网页的地址，拿到的就是签好的值。",
+		Signed:  "签的地址",
+		Browser: "微信浏览器说",
+		Back:    "返回",
+		Link:    "看看给网页签名",
+	},
+	Failed: "登录没有成功",
 	Errcodes: map[int]string{
 		-1:    "微信现在很忙，请稍后再试。",
 		10005: "小店不认识这种授权范围。",
@@ -150,7 +159,15 @@ var english = words{
 
 	Denied:   struct{ Title, Text string }{"You did not agree", "So the shop does not know who you are, and you are not signed in. Should you change your mind, try again."},
 	Mismatch: struct{ Title, Text string }{"This login did not begin in this browser", "Or more than ten minutes have passed. To keep your account safe, start again here, and do not use links that others passed on."},
-	Failed:   "The login did not succeed",
+	JSSDK: struct{ Title, Text, Signed, Browser, Back, Link string }{
+		Title:   "A page that is signed",
+		Text:    "Before a page calls the JS-SDK it gives these four values to `wx.config`. Signing takes the `jsapi_ticket`, which Hufu keeps: the shop says which address the page has, and is given the values.",
+		Signed:  "signed address",
+		Browser: "WeChat's browser says",
+		Back:    "Back",
+		Link:    "See a page that is signed",
+	},
+	Failed: "The login did not succeed",
 	Errcodes: map[int]string{
 		-1:    "WeChat is busy. Try again in a moment.",
 		10005: "The shop knows no such scope.",
