@@ -1,15 +1,19 @@
 package keeper
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/hufu-project/hufu/internal/config"
 	"github.com/hufu-project/hufu/internal/credential"
+	"github.com/hufu-project/hufu/internal/store"
 	"github.com/hufu-project/hufu/internal/wechat"
 	"github.com/hufu-project/hufu/wxsim"
 )
@@ -207,7 +211,8 @@ func TestWithoutATokenATicketSaysWhatKeepsTheToken(t *testing.T) {
 	})
 }
 
-// What nobody asks for is not issued, costs no memory, and is not listed.
+// What nobody asks for is not issued, costs neither memory nor a look into the
+// store, and is not listed.
 func TestTicketsNobodyAsksForCostNothing(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
@@ -215,7 +220,8 @@ func TestTicketsNobodyAsksForCostNothing(t *testing.T) {
 		for i := range 50 {
 			w.apps = append(w.apps, config.App{AppID: appID(i), Secrets: w.apps[0].Secrets, Source: config.Stable, Type: config.OfficialAccount, DailyQuota: 2000})
 		}
-		n := w.node()
+		looks := &ticketLooks{Store: w.st}
+		n := w.node(func(_ *Options, l *link) { l.Store = looks })
 		if _, err := n.Get(t.Context(), testKey); err != nil {
 			t.Fatal(err)
 		}
@@ -227,10 +233,23 @@ func TestTicketsNobodyAsksForCostNothing(t *testing.T) {
 			t.Errorf("%d credentials are kept for 51 apps", len(all))
 		}
 		time.Sleep(3 * time.Hour)
-		if w.asked() != 0 {
-			t.Errorf("asked %d times", w.asked())
+		if w.asked() != 0 || looks.n.Load() != 0 {
+			t.Errorf("asked %d times, %d looks into the store", w.asked(), looks.n.Load())
 		}
 	})
+}
+
+// ticketLooks is a store that counts who asks it for tickets.
+type ticketLooks struct {
+	store.Store
+	n atomic.Int64
+}
+
+func (s *ticketLooks) Get(ctx context.Context, key string) (store.Record, error) {
+	if strings.HasSuffix(key, "_ticket") {
+		s.n.Add(1)
+	}
+	return s.Store.Get(ctx, key)
 }
 
 // A ticket is kept for a life after somebody last asked; then it is let go, here
