@@ -108,7 +108,7 @@ func TestMetricNames(t *testing.T) {
 		"credentials gauge", "denied_total counter", "issue_budget gauge", "issues_total counter", "limited_total counter",
 		"login_pages_total counter", "logins_arrived_total counter", "logins_begun_again_total counter", "logins_begun_total counter",
 		"logins_refused_total counter", "logins_under_way gauge",
-		"panics_total counter", "reads_total counter", "reports_total counter", "store_up gauge", "store_writable gauge",
+		"panics_total counter", "reads_total counter", "reports_total counter", "signatures_total counter", "store_up gauge", "store_writable gauge",
 		"user_calls_total counter", "user_token_renewals_total counter",
 	}
 	if !slices.Equal(got, want) {
