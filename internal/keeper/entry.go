@@ -20,8 +20,8 @@ type entry struct {
 
 	mu      sync.Mutex // guards what follows; never held across a call
 	rec     record
-	version string    // of the record in the store; empty: none there
-	fresh   time.Time // reads asked for before this may be stale
+	version string // of the record in the store; empty: none there
+	fresh   uint64 // the turn; reads asked for before it may be stale
 	clock   clock
 	known   bool // the store has been read
 	gone    bool // the app is, or nobody wants it any more
@@ -58,18 +58,27 @@ type spoiled struct {
 	clock   clock
 }
 
+// moment is when the store was asked: by our clock, and by a
+// count, since a clock may stand still between two moments.
+type moment struct {
+	at   time.Time
+	turn uint64
+}
+
+func (k *Keeper) moment() moment { return moment{time.Now(), k.turn.Add(1)} }
+
 // read takes a record that was read, asked for at that moment of ours, and
 // shows it to readers. A read that was asked for before a write of ours was
 // answered may be older than that write, and is not taken: it is to be asked
 // for again, since the notice that led to it is used up.
-func (k *Keeper) read(e *entry, rec record, got store.Record, asked time.Time) bool {
+func (k *Keeper) read(e *entry, rec record, got store.Record, asked moment) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if asked.Before(e.fresh) {
+	if asked.turn < e.fresh {
 		return false
 	}
-	e.fresh = asked
-	k.set(e, rec, got, asked)
+	e.fresh = asked.turn
+	k.set(e, rec, got, asked.at)
 	return true
 }
 
@@ -81,7 +90,7 @@ func (k *Keeper) wrote(e *entry, rec record, over string, got store.Record, aske
 	if e.version != over {
 		return
 	}
-	e.fresh = time.Now()
+	e.fresh = k.turn.Add(1)
 	k.set(e, rec, got, asked)
 }
 

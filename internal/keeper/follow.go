@@ -143,13 +143,13 @@ func (k *Keeper) forget(key credential.Key) {
 
 // load reads one record from the store.
 func (k *Keeper) load(ctx context.Context, e *entry) error {
-	asked := time.Now()
+	asked := k.moment()
 	got, err := k.Store.Get(ctx, storeKey(e.key))
 	return k.take(ctx, e, got, err, asked)
 }
 
 // take takes in what a Get said.
-func (k *Keeper) take(ctx context.Context, e *entry, got store.Record, err error, asked time.Time) error {
+func (k *Keeper) take(ctx context.Context, e *entry, got store.Record, err error, asked moment) error {
 	var rec record
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -160,7 +160,7 @@ func (k *Keeper) take(ctx context.Context, e *entry, got store.Record, err error
 		e.mu.Unlock()
 		got.Version, got.Written = "", got.Now
 	case errors.Is(err, store.ErrUnreadable):
-		k.spoiled(e, got, err, asked)
+		k.spoiled(e, got, err, asked.at)
 		return nil
 	case err != nil:
 		if ctx.Err() == nil {
@@ -169,7 +169,7 @@ func (k *Keeper) take(ctx context.Context, e *entry, got store.Record, err error
 		return err
 	default:
 		if rec, err = decode(got.Value); err != nil {
-			k.spoiled(e, got, err, asked)
+			k.spoiled(e, got, err, asked.at)
 			return nil
 		}
 	}
@@ -195,7 +195,7 @@ func (k *Keeper) spoiled(e *entry, got store.Record, err error, asked time.Time)
 
 // loadAll reads every record anew. It reports whether the store was there.
 func (k *Keeper) loadAll(ctx context.Context) bool {
-	asked := time.Now()
+	asked := k.moment()
 	seen := map[credential.Key]bool{}
 	for got, err := range k.Store.List(ctx, prefix) {
 		if errors.Is(err, store.ErrUnreadable) {

@@ -70,6 +70,7 @@ type Keeper struct {
 	slots   chan struct{} // one per action under way
 	actions sync.WaitGroup
 	cutOff  atomic.Bool   // the store cannot be reached
+	turn    atomic.Uint64 // counts what the store was asked and has answered
 	reread  chan struct{} // one slot: read the whole store anew
 }
 
