@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -106,11 +107,13 @@ func (g *Guard) Hand(c Caller, key credential.Key, get func() (credential.Creden
 	if err != nil {
 		return credential.Credential{}, false, err
 	}
-	h := g.handed(handOut{c.Client.Name, c.KeyID, key})
+	h := g.handed(handOut{c.Client.Name, c.KeyID, key, ""})
 	if tag := h.tag.Load(); tag != nil && *tag == v.Tag {
 		return v, true, nil
 	}
-	if err := g.first(c, h, v); err != nil {
+	r := recordOf(string(actionFor(key.Kind)), key)
+	r.Generation, r.Tag = v.Generation, v.Tag
+	if err := g.first(c, h, r); err != nil {
 		return credential.Credential{}, false, err
 	}
 	return v, false, nil
@@ -157,11 +160,13 @@ func actionFor(kind credential.Kind) config.Action {
 }
 
 // handOut is what is recorded once per value: a client that is made anew under
-// its old name, or shows another of its keys, may be somebody else.
+// its old name, or shows another of its keys, may be somebody else. The pattern
+// is that of calls with the value; empty where the value itself is handed out.
 type handOut struct {
-	client string
-	id     KeyID
-	key    credential.Key
+	client  string
+	id      KeyID
+	key     credential.Key
+	pattern string
 }
 
 // minSweep is how many hand-outs are kept without looking whether they can
@@ -204,26 +209,32 @@ func (g *Guard) lasts(k handOut) bool {
 	if _, exists := g.registry.App(k.key.App); !exists {
 		return false
 	}
-	return ok && hasKey(client, k.id) && May(Caller{Client: client}, k.key)
+	if !ok || !hasKey(client, k.id) {
+		return false
+	}
+	if k.pattern != "" {
+		return client.MayUse(k.key.App) && client.Allow.Has(config.Call) &&
+			(len(client.Paths) == 0 || slices.Contains(client.Paths, k.pattern))
+	}
+	return May(Caller{Client: client}, k.key)
 }
 
-// first records a value that this client is given for the first time. Callers
-// that come together wait for one record.
-func (g *Guard) first(c Caller, h *handed, v credential.Credential) error {
+// first records a value, the one of the record's Tag, that this client is given
+// for the first time. Callers that come together wait for one record.
+func (g *Guard) first(c Caller, h *handed, r record) error {
 	h.mu.Lock()
-	if tag := h.tag.Load(); tag != nil && *tag == v.Tag {
+	if tag := h.tag.Load(); tag != nil && *tag == r.Tag {
 		h.mu.Unlock()
 		return nil
 	}
-	if h.batch == nil || h.next != v.Tag {
-		r := recordOf(string(actionFor(v.Kind)), v.Key)
-		r.Decision, r.Generation, r.Tag = allowed, v.Generation, v.Tag
-		h.next, h.batch = v.Tag, g.audit.append(g.line(c, r))
+	if h.batch == nil || h.next != r.Tag {
+		r.Decision = allowed
+		h.next, h.batch = r.Tag, g.audit.append(g.line(c, r))
 	}
 	b := h.batch
 	h.mu.Unlock()
 
-	err, tag := b.wait(), v.Tag
+	err, tag := b.wait(), r.Tag
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	mine := h.batch == b
@@ -287,6 +298,8 @@ func inWords(a config.Action) string {
 		return "be given tokens"
 	case config.Ticket:
 		return "be given tickets"
+	case config.Call:
+		return "call WeChat's API"
 	}
 	return "manage Hufu"
 }

@@ -16,7 +16,8 @@ import (
 //	 "client":"shop-backend","key":"5e884898","ip":"10.0.0.7","action":"token",
 //	 "app":"wx0123456789abcdef","kind":"access_token","generation":7,"tag":"7-9f3c51d2","decision":"allowed"}
 //
-// Action is what the client must be allowed (token, ticket), an operator's act
+// Action is what the client must be allowed (token, ticket; call, then path is
+// the pattern of the calls, or the path that was refused), an operator's act
 // (renew, put_client …, then target is the client it was done to, and granted
 // what that one may do from now on) or authenticate. Tag is the entity tag; its keyed hash stands for the value. No
 // value and no key stands here.
@@ -31,6 +32,7 @@ type record struct {
 	App        credential.App  `json:"app,omitempty"`
 	Kind       credential.Kind `json:"kind,omitempty"`
 	Target     string          `json:"target,omitempty"`
+	Path       string          `json:"path,omitempty"`
 	Generation uint64          `json:"generation,omitempty"`
 	Tag        string          `json:"tag,omitempty"`
 	Decision   string          `json:"decision"`

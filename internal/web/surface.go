@@ -35,6 +35,7 @@ type Surface struct {
 	mux    *http.ServeMux
 	routes map[string]*route
 	first  func(r *http.Request) Handler
+	last   func(r *http.Request) Handler
 	boot   uint32
 	count  atomic.Uint32
 	panics atomic.Uint64
@@ -57,6 +58,12 @@ func NewSurface(log *slog.Logger) *Surface {
 	s.show = func(w http.ResponseWriter, _ *http.Request, q access.Request, p Problem) { p.write(w, q) }
 	s.Trust(nil)
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if s.last != nil {
+			if h := s.last(r); h != nil {
+				s.Serve(w, r, h)
+				return
+			}
+		}
 		s.Serve(w, r, func(http.ResponseWriter, *http.Request, access.Request) error { return NotFound() })
 	})
 	return s
@@ -79,6 +86,10 @@ func (s *Surface) Handle(method, path string, h Handler) {
 // router looks at it, for the one route whose cost counts. It sees canonical
 // targets only; nil leaves the request to the router.
 func (s *Surface) First(f func(r *http.Request) Handler) { s.first = f }
+
+// Last sets a function that may name the handler of a request for which there is
+// no route; nil leaves it a 404. It sees canonical targets only.
+func (s *Surface) Last(f func(r *http.Request) Handler) { s.last = f }
 
 // Show sets how problems leave, in place of problem documents: a surface for
 // people shows pages.

@@ -31,6 +31,14 @@ func AsWeChat(err error, secret bool) *WeChatRefusal {
 	r, _ := errors.AsType[*access.Refusal](err)
 	u, _ := errors.AsType[*credential.Unavailable](err)
 	switch {
+	case errors.Is(err, access.ErrMissing):
+		return &WeChatRefusal{41001, "access_token missing"}
+	case errors.Is(err, access.ErrExpired):
+		return &WeChatRefusal{42001, "access_token expired"}
+	case errors.Is(err, access.ErrForged) && r != nil:
+		return &WeChatRefusal{40001, "invalid credential, access_token is invalid or not latest: " + r.Reason + "; " + r.Hint}
+	case errors.Is(err, credential.ErrNotFound) && r != nil:
+		return &WeChatRefusal{40013, "invalid appid: " + r.Reason + "; " + r.Hint}
 	case errors.Is(err, credential.ErrNotFound):
 		return &WeChatRefusal{40013, "invalid appid"}
 	case errors.Is(err, access.ErrUnauthorized) && !secret:
