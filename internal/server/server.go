@@ -19,6 +19,7 @@ import (
 	"github.com/hufu-project/hufu/internal/access"
 	"github.com/hufu-project/hufu/internal/api"
 	"github.com/hufu-project/hufu/internal/config"
+	"github.com/hufu-project/hufu/internal/gateway"
 	"github.com/hufu-project/hufu/internal/keeper"
 	"github.com/hufu-project/hufu/internal/registry"
 	"github.com/hufu-project/hufu/internal/store/sealed"
@@ -66,6 +67,7 @@ type Server struct {
 	keeper   *keeper.Keeper
 	audit    *access.Audit
 	guard    *access.Guard
+	gateway  *gateway.Gateway
 	env      *EnvClient // nil: configured by a file
 	certs    *certificate
 	config   configState
@@ -128,12 +130,16 @@ func New(cfg *config.Config, o Options) (_ *Server, err error) {
 		Registry: s.registry, Keeper: s.keeper, Guard: s.guard, Draining: s.draining, Log: s.log,
 	})
 	programs.Handle("GET", "/v1/status", s.status(programs))
+	phantoms := access.NewPhantoms(s.registry, cfg.WeChat.Life/24, keys.DeriveAll(access.PhantomLabel)...)
 	users := webauth.New(webauth.Options{
-		Store: s.witness, Registry: s.registry, Guard: s.guard, Upstream: s.upstream,
-		Phantoms: access.NewPhantoms(s.registry, cfg.WeChat.Life/24, keys.DeriveAll(access.PhantomLabel)...),
-		Config:   s.config.inForce.Load, HashKeys: keys.DeriveAll(webauth.HashLabel), Node: s.node, Log: s.log,
+		Store: s.witness, Registry: s.registry, Guard: s.guard, Upstream: s.upstream, Phantoms: phantoms,
+		Config: s.config.inForce.Load, HashKeys: keys.DeriveAll(webauth.HashLabel), Node: s.node, Log: s.log,
 	})
 	users.Mount(programs)
+	s.gateway = gateway.New(gateway.Options{
+		Keeper: s.keeper, Guard: s.guard, Phantoms: phantoms, Upstream: s.upstream, Config: s.config.inForce.Load, Log: s.log,
+	})
+	s.gateway.Mount(programs)
 	s.config.trust = func(proxies []netip.Prefix) {
 		programs.Trust(proxies)
 		users.Browser().Trust(proxies)
