@@ -93,6 +93,9 @@ func (c *call) relay(a *answer) error {
 	case c.r.Context().Err() == nil && !isWrite(err):
 		c.result = failed
 	}
+	// What has come is shown first: some programs send a call again whose
+	// connection ends before the answer begins.
+	_ = control.Flush()
 	panic(http.ErrAbortHandler) // the one way to break an answer off
 }
 

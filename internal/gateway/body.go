@@ -39,14 +39,14 @@ func receive(w http.ResponseWriter, r *http.Request, limit int64) (_ *body, err 
 	// A recorder in a test has no deadline to set; a connection always has.
 	control := http.NewResponseController(w)
 	in := http.MaxBytesReader(w, &patient{r.Body, control}, limit)
-	var memory bytes.Buffer
-	if r.ContentLength > 0 {
+	if r.ContentLength <= maxInMemory {
+		var memory bytes.Buffer
 		// What is announced may never come.
-		memory.Grow(int(min(r.ContentLength, 64<<10)) + bytes.MinRead)
+		memory.Grow(int(min(max(r.ContentLength, 0), 64<<10)) + bytes.MinRead)
+		_, err = memory.ReadFrom(io.LimitReader(in, maxInMemory+1))
+		b.memory, b.size = memory.Bytes(), int64(memory.Len())
 	}
-	_, err = memory.ReadFrom(io.LimitReader(in, maxInMemory+1))
-	b.memory, b.size = memory.Bytes(), int64(memory.Len())
-	if err == nil && b.size > maxInMemory {
+	if err == nil && (b.size > maxInMemory || r.ContentLength > maxInMemory) {
 		err = b.spill(in)
 	}
 	switch {

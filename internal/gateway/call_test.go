@@ -67,14 +67,3 @@ func TestACallNeedsNoTokenOfWeChats(t *testing.T) {
 		t.Errorf("a strange path without a key: %d", a.status)
 	}
 }
-
-func TestADeadTokenIsHealed(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, options{})
-	w.ask("GET", userGet, "one", "")
-	must(t, w.sim.Revoke(shop))
-	a := w.ask("GET", userGet, "one", "", "X-Hufu-Debug", "1")
-	if a.code() != 0 || !strings.Contains(a.body, `"subscribe":1`) || a.header.Get("X-Hufu-Heal") != "1" {
-		t.Errorf("%d %s %v", a.status, a.body, a.header)
-	}
-}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/hufu-project/hufu/internal/credential"
-	"github.com/hufu-project/hufu/internal/errcode"
 )
 
 // maxApps is how many apps are counted apart; the calls of the rest are added up
@@ -29,7 +28,7 @@ type Route struct{ Client, Pattern string }
 type Count struct {
 	Route
 	Results  map[string]uint64 // passed, refused, failed, left
-	Errcodes map[int]uint64    // that WeChat answered, or Hufu in its place; -2: numbers that nobody knows
+	Errcodes map[int]uint64    // that WeChat answered, or Hufu in its place; see OtherCodes
 	Heals    uint64
 	Took     [len(Buckets)]uint64 // by the bucket that a call fell into; what took longer is in none
 	Total    time.Duration
@@ -48,8 +47,10 @@ type count struct {
 
 func newCounts() *counts { return &counts{} }
 
-// unknownCode stands for all numbers that are in no table.
-const unknownCode = -2
+// OtherCodes stands for all numbers of a route beyond the first hundred.
+const OtherCodes = -2
+
+const maxCodes = 100
 
 func (n *counts) add(c *call, took time.Duration) {
 	route := Route{c.caller.Client.Name, c.pattern}
@@ -57,15 +58,15 @@ func (n *counts) add(c *call, took time.Duration) {
 	if !ok {
 		v, _ = n.routes.LoadOrStore(route, &count{Count: Count{Route: route, Results: map[string]uint64{}, Errcodes: map[int]uint64{}}})
 	}
-	code := c.errcode
-	if _, known := errcode.Lookup(code); !known && code != 0 {
-		code = unknownCode
-	}
 	r := v.(*count)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	code := c.errcode
+	if _, known := r.Errcodes[code]; !known && len(r.Errcodes) >= maxCodes {
+		code = OtherCodes
+	}
 	r.Results[string(c.result)]++
-	if code != 0 {
+	if c.errcode != 0 {
 		r.Errcodes[code]++
 	}
 	r.Heals += uint64(c.heals)

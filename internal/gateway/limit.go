@@ -23,6 +23,8 @@ type meter struct {
 	next time.Duration // when the pace allows another call and nothing was saved up, since start
 }
 
+func newMeter() *meter { return &meter{next: -time.Second} }
+
 func newLimits() *limits { return &limits{start: time.Now()} }
 
 var (
@@ -42,7 +44,7 @@ func (l *limits) enter(c *registry.Client, most int) (release func(), err error)
 	}
 	m, ok := l.clients.Load(c.Name)
 	if !ok {
-		m, _ = l.clients.LoadOrStore(c.Name, &meter{})
+		m, _ = l.clients.LoadOrStore(c.Name, newMeter())
 	}
 	if !m.(*meter).begin(time.Since(l.start), c.Limits.Rate, c.Limits.Concurrency) {
 		l.total.Add(-1)
