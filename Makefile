@@ -33,8 +33,8 @@ lint: ## gofmt, gofumpt, go vet, staticcheck, and the state of go.mod
 	go mod tidy -diff
 	go mod verify
 
-bench: ## the measured promises: the price of a read, 100,000 apps
-	go test -run '^$$' -bench '^(BenchmarkRead|BenchmarkHundredThousandApps)$$' ./internal/api ./internal/keeper
+bench: ## the measured promises: the price of a read and of a call, 100,000 apps
+	go test -run '^$$' -bench '^(BenchmarkRead|BenchmarkCall|BenchmarkHundredThousandApps)$$' ./internal/api ./internal/gateway ./internal/keeper
 
 fuzz: ## run each fuzz target for FUZZTIME
 	@set -eo pipefail; \

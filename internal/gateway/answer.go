@@ -37,7 +37,9 @@ func (c *call) peek(resp *http.Response, token credential.Secret) *answer {
 	buf := (*a.buffer)[:maxPeek]
 	n := 0
 	for n < len(buf) && a.broken == nil {
-		c.clock.allow(c.left())
+		if n > 0 { // the head of the answer has not used up its time
+			c.clock.allow(c.left())
+		}
 		var m int
 		m, a.broken = resp.Body.Read(buf[n:])
 		n += m
@@ -80,7 +82,6 @@ func (c *call) relay(a *answer) error {
 	}
 	mask(a.begin, a.token.Reveal())
 	control := http.NewResponseController(c.w)
-	_ = control.SetWriteDeadline(time.Now().Add(idleTime))
 	c.w.WriteHeader(a.resp.StatusCode)
 	_, err := c.w.Write(a.begin)
 	if err == nil && !a.whole {

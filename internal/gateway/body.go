@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/hufu-project/hufu/internal/config"
 	"github.com/hufu-project/hufu/internal/web"
 )
 
@@ -26,7 +27,7 @@ type body struct {
 
 // receive takes a body of at most limit bytes in. WeChat sees nothing of a call
 // whose body breaks off. The error is a Problem, or of the disk.
-func receive(w http.ResponseWriter, r *http.Request, limit int64) (_ *body, err error) {
+func receive(w http.ResponseWriter, r *http.Request, limit config.Size) (_ *body, err error) {
 	b := &body{}
 	if r.Body == nil || r.Body == http.NoBody {
 		return b, nil
@@ -38,7 +39,7 @@ func receive(w http.ResponseWriter, r *http.Request, limit int64) (_ *body, err 
 	}()
 	// A recorder in a test has no deadline to set; a connection always has.
 	control := http.NewResponseController(w)
-	in := http.MaxBytesReader(w, &patient{r.Body, control}, limit)
+	in := http.MaxBytesReader(w, &patient{ReadCloser: r.Body, control: control}, int64(limit))
 	if r.ContentLength <= maxInMemory {
 		var memory bytes.Buffer
 		// What is announced may never come.
@@ -55,14 +56,15 @@ func receive(w http.ResponseWriter, r *http.Request, limit int64) (_ *body, err 
 		_ = control.SetReadDeadline(time.Time{})
 		return b, nil
 	case errors.As(err, new(*http.MaxBytesError)):
-		return nil, &web.Problem{
-			Status: http.StatusRequestEntityTooLarge, Code: "too_large",
-			Detail: fmt.Sprintf("the body is longer than %d bytes", limit), Hint: "gateway.max_body is the bound",
-		}
+		return nil, tooLong(limit)
 	case errors.As(err, new(*os.PathError)):
 		return nil, fmt.Errorf("keep the body of a call: %w", err)
 	}
 	return nil, web.BadRequest("the body broke off", "")
+}
+
+func tooLong(limit config.Size) error {
+	return web.TooLarge(fmt.Sprintf("the body is longer than %s", limit), "gateway.max_body is the bound")
 }
 
 // spill moves the body to a file, with what is still to come.
@@ -99,13 +101,17 @@ func (b *body) close() {
 	}
 }
 
-// patient lets a program be silent for idleTime between two pieces.
+// patient lets a program be silent for idleTime between two pieces, more or less.
 type patient struct {
 	io.ReadCloser
 	control *http.ResponseController
+	set     time.Time
 }
 
 func (p *patient) Read(b []byte) (int, error) {
-	_ = p.control.SetReadDeadline(time.Now().Add(idleTime))
+	if now := time.Now(); now.Sub(p.set) > time.Second {
+		p.set = now
+		_ = p.control.SetReadDeadline(now.Add(idleTime))
+	}
 	return p.ReadCloser.Read(b)
 }

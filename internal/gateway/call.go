@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -88,7 +87,8 @@ func (c *call) run() error {
 	}
 	defer release()
 	if c.r.ContentLength > int64(c.config.MaxBody) {
-		return c.tooLarge()
+		c.result = refused
+		return tooLong(c.config.MaxBody)
 	}
 	c.ctx, c.clock = newClock(c.r.Context())
 	defer c.clock.stop()
@@ -96,7 +96,7 @@ func (c *call) run() error {
 	var token credential.Credential
 	var unreceived error
 	token, c.pattern, err = c.Guard.Call(c.caller, c.app, c.r.URL.Path, func() (v credential.Credential, err error) {
-		if c.body, unreceived = receive(c.w, c.r, int64(c.config.MaxBody)); unreceived != nil {
+		if c.body, unreceived = receive(c.w, c.r, c.config.MaxBody); unreceived != nil {
 			return v, unreceived
 		}
 		return c.Keeper.Get(c.ctx, credential.Key{App: c.app, Kind: credential.AccessToken})
@@ -105,6 +105,9 @@ func (c *call) run() error {
 	c.answering()
 	switch {
 	case unreceived != nil:
+		if c.r.Context().Err() == nil {
+			c.result = refused
+		}
 		return unreceived
 	case err != nil:
 		return c.refuse(err)
@@ -182,14 +185,6 @@ func (c *call) refuse(err error) error {
 	return nil
 }
 
-func (c *call) tooLarge() error {
-	c.result = refused
-	return &web.Problem{
-		Status: http.StatusRequestEntityTooLarge, Code: "too_large",
-		Detail: fmt.Sprintf("the body is longer than %s", c.config.MaxBody), Hint: "gateway.max_body is the bound",
-	}
-}
-
 // fail answers a call that has no answer of WeChat's. What was surely not sent
 // is -1, as WeChat answers when it is busy: SDKs repeat such a call. What may
 // have had its effect is no answer of WeChat's kind, lest they do.
@@ -204,14 +199,11 @@ func (c *call) fail(err error) error {
 		(&web.WeChatRefusal{Code: -1, Text: "system error: " + e.Message}).Write(c.w, c.caller.Request)
 		return nil
 	}
-	p := &web.Problem{
-		Status: http.StatusBadGateway, Code: "no_answer", Detail: "WeChat did not answer: " + err.Error(),
-		Hint: "nobody knows whether the call had its effect; look before you repeat it",
-	}
+	reason := err.Error()
 	if c.clock.over() {
-		p.Status, p.Detail = http.StatusGatewayTimeout, "WeChat took too long to answer"
+		reason = errLate.Error()
 	}
-	return p
+	return web.NoAnswer(reason, c.clock.over())
 }
 
 // told writes down what became of the call, once it is over.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hufu-project/hufu/internal/config"
 	"github.com/hufu-project/hufu/internal/credential"
 	"github.com/hufu-project/hufu/internal/registry"
 	"github.com/hufu-project/hufu/wxsim"
@@ -84,6 +85,14 @@ func TestAppsAreCountedUpToABound(t *testing.T) {
 	all := g.Counts()
 	if len(all.Apps) != maxApps+1 || all.Apps[""] != 2*maxApps*10 || all.Apps["wx0"] != 10 {
 		t.Errorf("%d apps, %d calls under no name", len(all.Apps), all.Apps[""])
+	}
+	c.app, c.errcode = shop, 0
+	for i := range 3 * maxRoutes {
+		c.caller.Client = &registry.Client{Client: config.Client{Name: fmt.Sprint(i)}}
+		g.counts.add(c, time.Millisecond)
+	}
+	if n := len(g.Counts().Routes); n != maxRoutes+1 {
+		t.Errorf("%d routes", n)
 	}
 	if len(all.Routes) != 1 || len(all.Routes[0].Errcodes) != maxCodes+1 {
 		t.Errorf("%v", all.Routes)

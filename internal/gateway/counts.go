@@ -9,9 +9,12 @@ import (
 	"github.com/hufu-project/hufu/internal/credential"
 )
 
-// maxApps is how many apps are counted apart; the calls of the rest are added up
-// under no name.
-const maxApps = 100
+// maxApps and maxRoutes are how many apps, and how many routes, are counted
+// apart; the calls of the rest are added up under no name.
+const (
+	maxApps   = 100
+	maxRoutes = 2000
+)
 
 // Buckets are the upper ends of the ranges in which durations are counted.
 var Buckets = [...]time.Duration{
@@ -35,9 +38,10 @@ type Count struct {
 }
 
 type counts struct {
-	routes sync.Map // Route to *count
-	apps   sync.Map // credential.App to *atomic.Uint64
-	nApps  atomic.Int64
+	routes  sync.Map // Route to *count
+	nRoutes atomic.Int64
+	apps    sync.Map // credential.App to *atomic.Uint64
+	nApps   atomic.Int64
 }
 
 type count struct {
@@ -53,12 +57,7 @@ const OtherCodes = -2
 const maxCodes = 100
 
 func (n *counts) add(c *call, took time.Duration) {
-	route := Route{c.caller.Client.Name, c.pattern}
-	v, ok := n.routes.Load(route)
-	if !ok {
-		v, _ = n.routes.LoadOrStore(route, &count{Count: Count{Route: route, Results: map[string]uint64{}, Errcodes: map[int]uint64{}}})
-	}
-	r := v.(*count)
+	r := n.route(Route{c.caller.Client.Name, c.pattern})
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	code := c.errcode
@@ -78,6 +77,19 @@ func (n *counts) add(c *call, took time.Duration) {
 		}
 	}
 	n.app(c.app).Add(1)
+}
+
+// route is the counter of a route, or the one of all the others.
+func (n *counts) route(r Route) *count {
+	v, ok := n.routes.Load(r)
+	if !ok {
+		if n.nRoutes.Add(1) > maxRoutes {
+			n.nRoutes.Add(-1)
+			r = Route{}
+		}
+		v, _ = n.routes.LoadOrStore(r, &count{Count: Count{Route: r, Results: map[string]uint64{}, Errcodes: map[int]uint64{}}})
+	}
+	return v.(*count)
 }
 
 // app is the counter of an app, or the one of all the others.

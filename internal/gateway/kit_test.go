@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -60,6 +61,7 @@ type world struct {
 	log      *buffer
 	file     string // the audit record
 	client   *http.Client
+	root     *x509.Certificate // of WeChat's, where it speaks TLS
 
 	mu   sync.Mutex
 	odd  map[string]http.HandlerFunc // what stands in WeChat's place on some paths
@@ -73,6 +75,8 @@ type options struct {
 	proxy  string
 	config config.Gateway
 	first  func(w *world)
+	tls    bool // WeChat speaks it
+	quiet  bool // the log is written, and nobody keeps it
 }
 
 func newWorld(t testing.TB, o options) *world {
@@ -93,13 +97,23 @@ func newWorld(t testing.TB, o options) *world {
 	if o.config != (config.Gateway{}) {
 		w.config.Gateway = o.config
 	}
-	log := slog.New(slog.NewTextHandler(w.log, nil))
+	var out io.Writer = w.log
+	if o.quiet {
+		out = io.Discard
+	}
+	log := slog.New(slog.NewTextHandler(out, nil))
 	w.sim = wxsim.New(wxsim.Options{Quirks: o.quirks, Life: o.life})
 	for _, id := range []string{shop, other} {
 		must(t, w.sim.AddApp(wxsim.App{ID: id, Secret: secret, Followers: []string{"oFOLLOWER0000000000000000000"}}))
 	}
-	front := httptest.NewServer(http.HandlerFunc(w.front))
+	front := httptest.NewUnstartedServer(http.HandlerFunc(w.front))
 	front.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
+	if o.tls {
+		front.StartTLS()
+		w.root = front.Certificate()
+	} else {
+		front.Start()
+	}
 	w.wechat = front.URL
 
 	st, err := bolt.Open(filepath.Join(dir, "hufu.db"))
@@ -107,6 +121,9 @@ func newWorld(t testing.TB, o options) *world {
 	w.reg = registry.New(st, nil)
 	w.upstream, err = wechat.New(wechat.Options{APIURL: w.wechat, Timeout: 5 * time.Second, ProxyURL: o.proxy})
 	must(t, err)
+	if w.root != nil {
+		trust(t, w.root)
+	}
 	w.keeper = keeper.New(keeper.Options{
 		Store: st, Registry: w.reg, Upstream: w.upstream, Life: o.life,
 		TagKey: []byte("a key for tags"), Alone: true, Node: "n1", Log: log,
@@ -300,6 +317,8 @@ func (w *world) noSecretOut() {
 		}
 	}
 }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func must(t testing.TB, err error) {
 	t.Helper()

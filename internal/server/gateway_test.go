@@ -1,0 +1,49 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// WeChat's API on listen.api, and who may call what follows the file.
+func TestCallsOfWeChatsAPIPassThrough(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	write := func(paths string) {
+		n.file("hufu.yaml", `
+store: bolt:hufu.db
+master_key_file: hufu.key
+audit: {file: audit.jsonl}
+wechat: {api_url: `+n.api+`}
+apps: [{appid: `+shop+`, secret: `+shopSecret+`}]
+clients: [{name: shop, key_sha256: [`+n.hash+`], apps: [`+shop+`], allow: [token, call], tokens: real`+paths+`}]
+`+anyPorts+"\n")
+	}
+	write("")
+	n.start()
+	for path, want := range map[string]struct {
+		status int
+		part   string
+	}{
+		"/cgi-bin/get_api_domain_ip":                                {200, `"ip_list"`},
+		"/cgi-bin/clear_quota":                                      {200, `"errcode":48001`},
+		"/cgi-bin/token?grant_type=client_credential&appid=" + shop: {200, `"errcode":41004`},
+		"/v1/nothing":                                               {404, "not_found"},
+		"/cgi-bin/%2e%2e/v1/apps":                                   {400, "bad_request"},
+		tokenPath:                                                   {200, `"generation":1`},
+	} {
+		if status, body := n.get("api", path); status != want.status || !strings.Contains(body, want.part) {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	write(", paths: [/cgi-bin/user/*]")
+	n.Reload()
+	n.until("refused", func() bool {
+		status, body := n.get("api", "/cgi-bin/get_api_domain_ip")
+		return status == http.StatusOK && strings.Contains(body, "- /cgi-bin/get_api_domain_ip")
+	})
+	_, metrics := n.get("admin", "/metrics")
+	wants(t, metrics, `hufu_calls_total{client="shop",path="/cgi-bin/*",result="passed"}`, `hufu_call_errcodes_total{client="shop",errcode="48001",path=""}`,
+		`hufu_call_seconds_count{client="shop",path="/cgi-bin/*"}`, `hufu_app_calls_total{app="`+shop+`"}`, "hufu_calls_under_way 0")
+}
