@@ -112,6 +112,7 @@ func (c *call) run() error {
 	case err != nil:
 		return c.refuse(err)
 	}
+	c.hands.use(token)
 	a, err := c.send(token)
 	if err != nil {
 		return c.fail(err)
@@ -156,6 +157,11 @@ func (c *call) answering() {
 // another one is then in hand. It returns the answer to pass on; the error says
 // that there is no token to be had.
 func (c *call) heal(token credential.Credential, a *answer) (*answer, error) {
+	if last, ok := c.hands.before(token); ok {
+		a.resp.Body.Close()
+		c.heals++
+		return c.send(last)
+	}
 	c.clock.allow(idleTime)
 	next, err := c.Keeper.Report(c.ctx, token.Key, keeper.Claim{Value: token.Value, Errcode: a.errcode, Seen: true})
 	if err == nil && next.Value.Equal(token.Value) {
@@ -165,6 +171,7 @@ func (c *call) heal(token credential.Credential, a *answer) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.hands.replaced(next)
 	c.heals++
 	c.answering()
 	return c.send(next)

@@ -91,7 +91,7 @@ func TestAppsAreCountedUpToABound(t *testing.T) {
 		c.caller.Client = &registry.Client{Client: config.Client{Name: fmt.Sprint(i)}}
 		g.counts.add(c, time.Millisecond)
 	}
-	if n := len(g.Counts().Routes); n != maxRoutes+1 {
+	if n := len(g.Counts().Routes); n > maxRoutes+1 {
 		t.Errorf("%d routes", n)
 	}
 	if len(all.Routes) != 1 || len(all.Routes[0].Errcodes) != maxCodes+1 {

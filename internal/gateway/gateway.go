@@ -36,6 +36,7 @@ type Gateway struct {
 	programs *web.Surface
 	limits   *limits
 	counts   *counts
+	hands    hands
 }
 
 // New makes a gateway.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hufu-project/hufu/internal/config"
+	"github.com/hufu-project/hufu/internal/credential"
 )
 
 const message = `{"touser":"o1","template_id":"t1","data":{"first":{"value":"你好"}}}`
@@ -211,4 +212,66 @@ func TestWithNothingLiveTheAnswerSaysWhy(t *testing.T) {
 	if w.reached(sendPath) != 0 {
 		t.Error("the call was sent")
 	}
+}
+
+// What is refused is not the call but the new token, by machines of WeChat's
+// that have not heard of it; the old one works for some time yet.
+func TestANewTokenThatComesLateIsNoNews(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{})
+	w.ask("POST", sendPath, "one", message)
+	old := w.token()
+	must(t, w.sim.Excuse(shop))
+	key := credential.Key{App: shop, Kind: credential.AccessToken}
+	next, err := w.keeper.Renew(t.Context(), key, false)
+	must(t, err)
+	w.instead(sendPath, func(out http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("access_token") == next.Value.Reveal() {
+			_, _ = io.WriteString(out, `{"errcode":40001,"errmsg":"invalid credential"}`)
+			return
+		}
+		w.sim.ServeHTTP(out, r)
+	})
+	issues := w.sim.Issues(shop)
+	for range 3 {
+		if a := w.ask("POST", sendPath, "one", message, "X-Hufu-Debug", "1"); a.code() != 0 || a.header.Get("X-Hufu-Heal") != "1" {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	}
+	if b, _ := w.sim.LastBrought(sendPath); !strings.Contains(b.Target, old) {
+		t.Error("it was not the old token that helped")
+	}
+	if n := len(w.sim.Messages(shop)); n != 4 || w.sim.Issues(shop) != issues {
+		t.Errorf("%d messages, %d issues", n, w.sim.Issues(shop)-issues)
+	}
+}
+
+func TestOnlyTheTokenBeforeAYoungOneIsTried(t *testing.T) {
+	t.Parallel()
+	token := func(generation uint64, age time.Duration) credential.Credential {
+		now := time.Now()
+		return credential.Credential{
+			Key: credential.Key{App: shop}, Value: credential.NewSecret(fmt.Sprint(generation)), Generation: generation, Tag: fmt.Sprint(generation),
+			IssuedAt: now.Add(-age), ExpiresAt: now.Add(2*time.Hour - age), Left: 2*time.Hour - age,
+		}
+	}
+	var h hands
+	tries := func(v credential.Credential, want uint64) {
+		t.Helper()
+		if got, ok := h.before(v); ok != (want != 0) || ok && got.Generation != want {
+			t.Errorf("generation %d: %v %d, want %d", v.Generation, ok, got.Generation, want)
+		}
+	}
+	tries(token(1, 0), 0)
+	h.use(token(1, 0))
+	tries(token(1, 0), 0)
+	h.use(token(2, 0))
+	h.use(token(1, time.Second)) // a call that was slow
+	tries(token(2, time.Second), 1)
+	tries(token(2, 6*time.Second), 0)
+	tries(token(1, time.Second), 0)
+	h.use(token(4, 0)) // one was never seen here
+	tries(token(4, 0), 0)
+	h.replaced(token(5, 0)) // the fourth is dead
+	tries(token(5, 0), 0)
 }

@@ -190,3 +190,27 @@ func TestWeChatMayBeSilentForSoLong(t *testing.T) {
 		}
 	})
 }
+
+// watched is a writer that knows the deadlines of its connection.
+type watched struct {
+	*httptest.ResponseRecorder
+	read []time.Time
+}
+
+func (w *watched) SetReadDeadline(t time.Time) error {
+	w.read = append(w.read, t)
+	return nil
+}
+
+// Or else the wait for WeChat's answer would end with it, as if the program had
+// gone.
+func TestTheDeadlineOfABodyEndsWithIt(t *testing.T) {
+	t.Parallel()
+	w := &watched{ResponseRecorder: httptest.NewRecorder()}
+	b, err := receive(w, httptest.NewRequest("POST", sendPath, strings.NewReader(message)), 1<<20)
+	must(t, err)
+	b.close()
+	if n := len(w.read); n < 2 || w.read[0].IsZero() || !w.read[n-1].IsZero() {
+		t.Errorf("%v", w.read)
+	}
+}
