@@ -16,25 +16,38 @@ help: ## list the targets
 build: ## build bin/hufu
 	CGO_ENABLED=0 go build -trimpath -tags timetzdata -ldflags '-s -w -X main.version=$(VERSION)' -o bin/hufu ./cmd/hufu
 
-deps: ## look for what the tests need besides Go
+deps: ## look for what the tests need besides Go; root on Debian gets the browser
 	@for tool in bash curl git; do \
 		command -v $$tool >/dev/null || { echo "the tests need $$tool: apt-get install $$tool"; exit 1; }; \
 	done
+	@need=; \
+	for browser in chromium chromium-browser google-chrome none; do command -v $$browser >/dev/null && break; done; \
+	[ $$browser != none ] || need=chromium; \
+	{ fc-list :lang=zh || dpkg -L fonts-wqy-microhei; } 2>/dev/null | grep -q . || need="$$need fonts-wqy-microhei"; \
+	[ -z "$$need" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing" $$need && export DEBIAN_FRONTEND=noninteractive && \
+		apt-get -qq update && apt-get -qq -y -o DPkg::Lock::Timeout=300 install --no-install-recommends $$need >/dev/null; } || \
+		echo "without" $$need "some tests skip: apt-get install" $$need
 
 # One package at a time: some start real servers whose tokens live seconds, and
 # a disk that is busy for two would make them wait.
 test: deps ## run all tests, with the race detector
 	go test -race -p 1 ./...
 
-lint: ## gofmt, gofumpt, go vet, staticcheck, and the state of go.mod
+lint: ## gofmt, gofumpt, go vet, staticcheck, generated files, and the state of go.mod
 	@echo gofmt, gofumpt; out="$$(gofmt -l . && $(TOOL) gofumpt -l .)" && { [ -z "$$out" ] || { echo "not formatted:"; echo "$$out" | sort -u; exit 1; }; }
 	go vet ./...
 	$(TOOL) staticcheck ./...
+	@set -eo pipefail; tools="$$PWD/tools/go.mod"; for page in $$(find . -name '*.templ'); do \
+		echo "$$page"; cd "$$(dirname "$$page")"; page="$$(basename "$$page" .templ)"; \
+		go tool -modfile="$$tools" templ generate -f "$$page.templ" -stdout 2>/dev/null | diff "$${page}_templ.go" - || \
+			{ echo "$${page}_templ.go is not what go generate makes of $$page.templ"; exit 1; }; \
+		cd - >/dev/null; \
+	done
 	go mod tidy -diff
 	go mod verify
 
-bench: ## the measured promises: the price of a read and of a call, 100,000 apps
-	go test -run '^$$' -bench '^(BenchmarkRead|BenchmarkCall|BenchmarkHundredThousandApps)$$' ./internal/api ./internal/gateway ./internal/keeper
+bench: ## the measured promises: the price of a read, a call and a login, 100,000 apps
+	go test -run '^$$' -bench '^(BenchmarkRead|BenchmarkCall|BenchmarkLogin|BenchmarkHundredThousandApps)$$' ./internal/api ./internal/gateway ./internal/webauth ./internal/keeper
 
 fuzz: ## run each fuzz target for FUZZTIME
 	@set -eo pipefail; \

@@ -87,10 +87,10 @@ func TestLayersAreAsDrawn(t *testing.T) {
 	}
 }
 
-// Who imports one of these takes on no other module.
+// Who imports or copies one of these takes on no other module.
 func TestPublicPackagesAreStandardLibraryOnly(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{module, module + "/wxsim"} {
+	for _, path := range []string{module, module + "/wxsim", module + "/cmd/hufu/shop"} {
 		for _, p := range goList(t, "-deps", path) {
 			if !p.Standard && p.ImportPath != path {
 				t.Errorf("%s depends on %s", path, p.ImportPath)

@@ -15,6 +15,8 @@ require (
 
 // What only tests need.
 require (
+	github.com/chromedp/cdproto v0.159.0 // what Chromium is told that chromedp has no word for
+	github.com/chromedp/chromedp v0.23.0 // a real browser walks the logins
 	github.com/google/go-cmp v0.7.0 // differences that can be read
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: the commands, as users type them
 	go.uber.org/goleak v1.3.0 // no goroutine outlives a server
@@ -24,6 +26,7 @@ require (
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/prometheus/client_model v0.6.3 // indirect

@@ -42,12 +42,12 @@ type change struct {
 	apply func(*app)
 }
 
-func newApp(cfg App) (*app, error) {
+func (s *Sim) newApp(cfg App) (*app, error) {
 	allow, err := parsePrefixes(cfg.AllowIPs)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkCallbackDomains(cfg.CallbackDomains); err != nil {
+	if err := s.checkCallbackDomains(cfg.CallbackDomains); err != nil {
 		return nil, err
 	}
 	cfg.Type = cmp.Or(cfg.Type, ServiceAccount)

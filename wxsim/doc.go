@@ -70,6 +70,7 @@
 //	WeChatOnly       off         the pages of authorize are for WeChat's own browser only
 //	NewRefreshTokens off         every second refresh replaces the refresh_token
 //	MixedCodeErrors  off         40029, 40163 and 42003 for any used or old code
+//	CallbackPorts    off         callback domains may have a port or be an address; WeChat allows neither
 //
 // To turn one off: Options{Quirks: wxsim.DefaultQuirks &^ wxsim.Busy}. All: wxsim.NoQuirks.
 //

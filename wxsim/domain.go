@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -21,13 +22,13 @@ const (
 // hostName is a name of at least two parts, as the console takes it.
 var hostName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 
-// checkCallbackDomains refuses what the console does.
-func checkCallbackDomains(hosts []string) error {
+// checkCallbackDomains refuses what the console does, as far as CallbackPorts does not allow it.
+func (s *Sim) checkCallbackDomains(hosts []string) error {
 	if len(hosts) > maxDomains {
 		return fmt.Errorf("callback domains: %d are too many; two are allowed", len(hosts))
 	}
 	for i, h := range hosts {
-		if _, err := netip.ParseAddr(h); err == nil || !hostName.MatchString(h) {
+		if !s.isCallbackDomain(h) {
 			return fmt.Errorf("callback domain %q: give a full host name in lower case, without scheme, port and path; an address is none", h)
 		}
 		if slices.Contains(hosts[:i], h) {
@@ -35,6 +36,20 @@ func checkCallbackDomains(hosts []string) error {
 		}
 	}
 	return nil
+}
+
+func (s *Sim) isCallbackDomain(host string) bool {
+	if s.has(CallbackPorts) {
+		if name, port, ok := strings.Cut(host, ":"); ok {
+			if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+				return false
+			}
+			host = name
+		}
+		return hostName.MatchString(host) || host == "localhost"
+	}
+	_, err := netip.ParseAddr(host)
+	return err != nil && hostName.MatchString(host)
 }
 
 // VerifyFile is what the console gives the owner of an app to put at the root of each callback
@@ -48,7 +63,7 @@ func VerifyFile(appid string) (name, content string) {
 // most two, five changes a month. A subdomain is another host. With Options.Verify it fetches the
 // app's VerifyFile from each host that is new, over https and then http, and blocks meanwhile.
 func (s *Sim) CallbackDomains(appid string, hosts ...string) error {
-	if err := checkCallbackDomains(hosts); err != nil {
+	if err := s.checkCallbackDomains(hosts); err != nil {
 		return fmt.Errorf("wxsim: app %s: %w", appid, err)
 	}
 	var had []string

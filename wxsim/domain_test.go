@@ -77,3 +77,35 @@ func TestCallbackDomainsAreVerified(t *testing.T) {
 	}
 	k.callback(k.phone(), authorizeURL(scopeBase, url.QueryEscape(site), "good.example"))
 }
+
+// TestCallbackPortsAreForLaptops: what WeChat refuses is taken where the option says so, and only
+// as it was registered.
+func TestCallbackPortsAreForLaptops(t *testing.T) {
+	t.Parallel()
+	laptop := []string{"127.0.0.1:8701", "localhost:3000"}
+	strict := web(t, Options{})
+	if strict.CallbackDomains(appID, laptop...) == nil || strict.AddApp(App{ID: "wx-laptop", Secret: secret, CallbackDomains: laptop}) == nil {
+		t.Error("taken without the option")
+	}
+	k := web(t, Options{Quirks: StrictOrder | CallbackPorts})
+	must(t, k.AddApp(App{ID: "wx-laptop", Secret: secret, CallbackDomains: laptop}))
+	at := func(callback string) string {
+		return authorizeURL(scopeBase, appID, "wx-laptop", url.QueryEscape("https://"+site+"/cb"), url.QueryEscape(callback))
+	}
+	for _, host := range laptop {
+		if u := k.callback(k.phone(), at("http://"+host+"/cb")); u.Host != host || !u.Query().Has("code") {
+			t.Errorf("%s: got %s", host, u)
+		}
+	}
+	for _, host := range []string{"127.0.0.1", "127.0.0.1:8702", "localhost", "127.0.0.1:8701.a.example"} {
+		if e := k.refused(k.phone(), at("http://"+host+"/cb")); e.Code != 10003 {
+			t.Errorf("%s: got %v", host, e)
+		}
+	}
+	for _, bad := range []string{"127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "a.example:0", "http://127.0.0.1:8701", "127.0.0.1:80/x", ":80", "::1"} {
+		if k.CallbackDomains(appID, bad) == nil {
+			t.Errorf("%q was taken", bad)
+		}
+	}
+	must(t, k.CallbackDomains(appID, "a.example", "192.0.2.1"))
+}

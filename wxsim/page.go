@@ -101,7 +101,8 @@ func (s *Sim) deniedPage(*call) answer {
 	return s.page("denied", sheet{Title: "已拒绝", Text: "你已拒绝授权，可关闭此页面"})
 }
 
-// twicePage fetches a callback, and 200 ms later goes there.
+// twicePage fetches a callback, and 200 ms later goes there. The fetch goes wherever it is sent, as
+// WeChat's does, but without those cookies that a site keeps for visits from itself.
 func (s *Sim) twicePage(_ *call, address string) answer {
 	return s.page("twice", sheet{Title: "正在跳转", Next: address})
 }
@@ -184,7 +185,7 @@ footer { margin-top: auto; color: #737373; font-size: .8rem }
 {{else if eq .ID "twice"}}
 <p id="next" data-next="{{.Next}}">…</p>
 <script>
-fetch({{.Next}}, { mode: "no-cors", credentials: "include", keepalive: true, redirect: "manual" }).catch(() => {});
+fetch({{.Next}}, { mode: "no-cors", credentials: "include", keepalive: true }).catch(() => {});
 setTimeout(() => location.replace({{.Next}}), 200);
 </script>
 {{end}}

@@ -98,6 +98,12 @@ const (
 	// belongs to which case is not documented. Not among the defaults.
 	MixedCodeErrors
 
+	// CallbackPorts is the one oddity that WeChat does not have: App.CallbackDomains may hold
+	// addresses and host names with a port (127.0.0.1:8701, localhost:3000), and a redirect_uri may
+	// lead there. WeChat refuses both (10003), so a login could not be tried on a laptop. Not among
+	// the defaults.
+	CallbackPorts
+
 	// NoQuirks turns everything off: a platform at its dullest. It is a bit of its own, so that
 	// the zero value can mean the defaults; it has no effect beside others.
 	NoQuirks Quirk = 1 << 31

@@ -15,6 +15,7 @@ var quirks = map[string]Quirk{
 	"ThreeTokens": ThreeTokens, "CheckEveryIP": CheckEveryIP, "NewIPCode": NewIPCode, "MixedTokenCodes": MixedTokenCodes,
 	"StrictOrder": StrictOrder, "StrictState": StrictState, "DoubleFetch": DoubleFetch, "MixedDenials": MixedDenials, "OldScopes": OldScopes,
 	"WeChatOnly": WeChatOnly, "NewRefreshTokens": NewRefreshTokens, "MixedCodeErrors": MixedCodeErrors,
+	"CallbackPorts": CallbackPorts,
 }
 
 func TestEveryQuirkIsInTheTable(t *testing.T) {

@@ -207,7 +207,7 @@ func (s *Sim) AddApp(cfg App) error {
 	if cfg.ID == "" || cfg.Secret == "" {
 		return errors.New("wxsim: add app: an id and a secret are needed")
 	}
-	a, err := newApp(cfg)
+	a, err := s.newApp(cfg)
 	if err != nil {
 		return fmt.Errorf("wxsim: add app %s: %w", cfg.ID, err)
 	}

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,6 +24,10 @@ import (
 // demoSpeed makes two hours pass in two minutes.
 const demoSpeed = 60
 
+// demoQuirks are WeChat's, and that this machine may be a callback domain, which
+// WeChat would not have.
+const demoQuirks = wxsim.DefaultQuirks | wxsim.CallbackPorts
+
 // The apps of the demo: one per source, so that both ways of renewal are seen.
 // The classic one is renewed after about 90 seconds, the stable one after 115.
 var demoApps = []struct{ id, secret, name, source string }{
@@ -29,8 +35,8 @@ var demoApps = []struct{ id, secret, name, source string }{
 	{"wx57ab1e0000000002", "57ab1e0057ab1e0057ab1e0057ab1e00", "stable shop", config.Stable},
 }
 
-// demo runs the simulator, a server and a small program that uses them, in one
-// process, and shows what happens.
+// demo runs the simulator, a server, a shop whose visitors log in, and a small
+// program that calls WeChat, in one process, and shows what happens.
 func (p *program) demo() *cobra.Command {
 	var asJSON bool
 	var limit time.Duration
@@ -43,7 +49,7 @@ func (p *program) demo() *cobra.Command {
 			return failed(err.Error(), "")
 		}
 		defer os.RemoveAll(dir)
-		d, err := p.stage(dir)
+		d, err := p.stage(dir, demoQuirks)
 		if err != nil {
 			return err
 		}
@@ -78,19 +84,15 @@ type demonstration struct {
 	sim    *wxsim.Sim
 	wechat *wxsim.Server
 	server *server.Server
+	shop   *storefront
 	remote *remote
 	file   string // the configuration
 }
 
 // stage puts the demo's things into a folder and opens its ports: the usual
 // ones, or any where they are taken.
-func (p *program) stage(dir string) (*demonstration, error) {
-	d := &demonstration{program: p, sim: wxsim.New(wxsim.Options{Speed: demoSpeed}), file: filepath.Join(dir, "hufu.yaml")}
-	for _, a := range demoApps {
-		if err := d.sim.AddApp(wxsim.App{ID: a.id, Secret: a.secret, Followers: []string{sampleUser}}); err != nil {
-			return nil, err
-		}
-	}
+func (p *program) stage(dir string, quirks wxsim.Quirk) (*demonstration, error) {
+	d := &demonstration{program: p, sim: wxsim.New(wxsim.Options{Speed: demoSpeed, Quirks: quirks}), file: filepath.Join(dir, "hufu.yaml")}
 	log, err := d.logFile(filepath.Join(dir, "hufu.log"))
 	if err != nil {
 		return nil, failed(err.Error(), "")
@@ -102,9 +104,13 @@ func (p *program) stage(dir string) (*demonstration, error) {
 	if err != nil {
 		return nil, failed(err.Error(), "")
 	}
+	if d.shop, err = openStorefront(); err != nil {
+		return nil, failed(err.Error(), "")
+	}
 	key, hash := access.NewKey()
+	shopKey, shopHash := access.NewKey()
 	err = usualOrAny(func(port func(usual string) string) error {
-		text := d.configText(port, hex.EncodeToString(hash[:]))
+		text := d.configText(port("8700"), port("8701"), port("8702"), hex.EncodeToString(hash[:]), hex.EncodeToString(shopHash[:]))
 		if err := os.WriteFile(d.file, []byte(text), 0o600); err != nil {
 			return err
 		}
@@ -119,38 +125,78 @@ func (p *program) stage(dir string) (*demonstration, error) {
 	if err != nil {
 		return nil, err
 	}
+	callbackDomain := strings.TrimPrefix(d.server.URL("web"), "http://")
+	for _, a := range demoApps {
+		if err := d.sim.AddApp(wxsim.App{ID: a.id, Secret: a.secret, Followers: []string{sampleUser}, CallbackDomains: []string{callbackDomain}}); err != nil {
+			return nil, err
+		}
+	}
+	d.shop.open(d.server, shopKey.Reveal())
 	d.remote = p.remoteAt(d.server.URL("api"), key.Reveal())
 	return d, nil
 }
 
-// usualOrAny opens something on its usual ports of loopback, or on any where
-// one of them is taken.
+// usualOrAny opens something on its usual ports of loopback, or on free ones
+// where one of them is taken. A free port is looked for before it is opened, as
+// it must stand in the configuration; somebody may be faster, so it tries again.
 func usualOrAny(open func(port func(usual string) string) error) error {
 	err := open(func(usual string) string { return "127.0.0.1:" + usual })
-	if errors.Is(err, syscall.EADDRINUSE) {
-		err = open(func(string) string { return "127.0.0.1:0" })
+	for range 20 {
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+		err = open(freeAddresses())
 	}
 	return err
 }
 
+// freeAddresses gives addresses of loopback that nobody listens on at the
+// moment, each once.
+func freeAddresses() func(string) string {
+	given := map[string]bool{}
+	return func(string) string {
+		for {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return "127.0.0.1:0" // whoever opens it learns what is wrong
+			}
+			_ = l.Close()
+			if address := l.Addr().String(); !given[address] {
+				given[address] = true
+				return address
+			}
+		}
+	}
+}
+
 // configText is the demo's configuration file, which a person may look at and
 // even edit while the demo runs.
-func (d *demonstration) configText(port func(usual string) string, keyHash string) string {
+func (d *demonstration) configText(api, web, admin, keyHash, shopHash string) string {
 	text := fmt.Sprintf(`listen: {api: "%s", web: "%s", admin: "%s"}
+web_url: http://%[2]s
 store: bolt:hufu.db
 master_key_file: hufu.key
 audit: {file: audit.jsonl}
 wechat:
-  api_url: %s
-  life: %s
+  api_url: %[4]s
+  open_url: %[4]s
+  life: %[5]s
 clients:
   - name: demo
-    key_sha256: [%s]
+    key_sha256: [%[6]s]
     apps: ["*"]
     allow: [token, admin]
     tokens: real
+  - name: shop
+    key_sha256: [%[7]s]
+    apps: [%[8]s]
+    allow: [token, ticket, call, login]
+    tokens: real
+    redirect_uris: ["%[9]s/callback"]
+    home_url: %[9]s/
+    dev: true # it is http, on this machine
 apps:
-`, port("8700"), port("8701"), port("8702"), d.wechat.APIURL(), 2*time.Hour/demoSpeed, keyHash)
+`, api, web, admin, d.wechat.APIURL(), 2*time.Hour/demoSpeed, keyHash, shopHash, demoApps[0].id, d.shop.url)
 	for _, a := range demoApps {
 		text += fmt.Sprintf("  - {appid: %s, name: %s, secret: %s, source: %s}\n", a.id, a.name, a.secret, a.source)
 	}
@@ -168,11 +214,16 @@ func (d *demonstration) logFile(path string) (*slog.Logger, error) {
 	return log, nil
 }
 
+// parts are what runs as long as the demo does.
+func (d *demonstration) parts() []func(context.Context) error {
+	return []func(context.Context) error{d.wechat.Serve, d.server.Run, d.shop.serve}
+}
+
 // run runs everything until ctx ends or a part fails.
 func (d *demonstration) run(ctx context.Context, show screen) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	parts := []func(context.Context) error{d.wechat.Serve, d.server.Run}
+	parts := d.parts()
 	ended := make(chan error, len(parts))
 	for _, f := range parts {
 		go func() {

@@ -9,6 +9,7 @@ import (
 // liveScreen redraws a few lines of a terminal.
 type liveScreen struct {
 	*program
+	shop   string   // where it is
 	events []string // the last ones
 	apps   []appState
 	totals totals
@@ -20,7 +21,10 @@ const (
 	barLength   = 12
 )
 
-func (s *liveScreen) begin(d *demonstration) { fmt.Fprint(s.out, s.introduction(d)) }
+func (s *liveScreen) begin(d *demonstration) {
+	s.shop = d.shop.url
+	fmt.Fprint(s.out, s.introduction(d))
+}
 
 func (s *liveScreen) happened(e event) {
 	if e.Event == demoTotals {
@@ -60,7 +64,7 @@ func (s *liveScreen) redraw() {
 
 // lines fit a terminal of 80 columns.
 func (s *liveScreen) lines() []string {
-	var lines []string
+	lines := []string{s.say("demo.shop", s.shop), ""}
 	now := time.Now()
 	for _, a := range s.apps {
 		for _, c := range a.Credentials {

@@ -21,11 +21,13 @@ func (s *jsonScreen) begin(d *demonstration) {
 		Time   time.Time `json:"time"`
 		Event  string    `json:"event"`
 		API    string    `json:"api"`
+		Web    string    `json:"web"`
 		Admin  string    `json:"admin"`
 		WeChat string    `json:"wechat"`
 		Manage string    `json:"manage"`
+		Shop   string    `json:"shop"`
 		Key    string    `json:"key"`
-	}{time.Now(), demoReady, d.server.URL("api"), d.server.URL("admin"), d.wechat.APIURL(), d.wechat.ManageURL(), d.remote.key})
+	}{time.Now(), demoReady, d.server.URL("api"), d.server.URL("web"), d.server.URL("admin"), d.wechat.APIURL(), d.wechat.ManageURL(), d.shop.url, d.remote.key})
 }
 
 func (s *jsonScreen) happened(e event)        { s.print(e) }
@@ -44,6 +46,7 @@ func (s *plainScreen) end(t totals)            { fmt.Fprintln(s.out, s.say("demo
 func (p *program) introduction(d *demonstration) string {
 	app, api := demoApps[0].id, d.server.URL("api")
 	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n", p.say("demo.shop", d.shop.url))
 	fmt.Fprintf(&b, "%s\n\n", p.say("demo.intro", demoSpeed, d.wechat.APIURL(), api, d.file))
 	fmt.Fprintf(&b, "%s\n", p.say("demo.try"))
 	for _, try := range []struct{ what, line string }{

@@ -2,62 +2,51 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"io"
+	"fmt"
+	"net"
 	"net/http"
-	"net/url"
 	"time"
 
-	"github.com/hufu-project/hufu/internal/errcode"
+	"github.com/hufu-project/hufu/cmd/hufu/shop"
+	"github.com/hufu-project/hufu/internal/server"
 )
 
-// sampleUser is a follower whom the sample program asks about.
-const sampleUser = "oDemoUser0000000000000000001"
-
-// shop is a program as Hufu's users have many: it asks Hufu for the token each
-// time, calls WeChat's API with it, and reports a token that WeChat refuses.
-func (w *watch) shop(ctx context.Context, app string) {
-	for pause(ctx, 200*time.Millisecond) {
-		var token handout
-		if w.remote.do(ctx, "GET", credentialPath(app, "access_token"), nil, &token) != nil {
-			continue
-		}
-		code, err := w.userInfo(ctx, token.Value)
-		dead := err == nil && errcode.DeadToken(code)
-		if dead {
-			_ = w.remote.do(ctx, "POST", credentialPath(app, "access_token")+"/report",
-				map[string]any{"generation": token.Generation, "errcode": code}, nil)
-		}
-		w.mu.Lock()
-		w.sums.Reads++
-		if err == nil {
-			w.sums.Calls++
-		}
-		if dead {
-			w.sums.Refused++
-		}
-		w.mu.Unlock()
-	}
+// storefront is where the demo's shop listens. It is at localhost and Hufu at
+// 127.0.0.1, which is the same machine under two host names: browsers tell
+// cookies apart by host name and not by port, so the shop and Hufu see nothing
+// of each other's, as if each had a domain.
+type storefront struct {
+	url      string
+	listener net.Listener
+	handler  http.Handler
 }
 
-func userInfoURL(base, token string) string {
-	return base + "/cgi-bin/user/info?access_token=" + url.QueryEscape(token) + "&openid=" + sampleUser
+// openStorefront opens the port, which the configuration of Hufu names.
+func openStorefront() (*storefront, error) {
+	f := &storefront{}
+	err := usualOrAny(func(port func(usual string) string) (err error) {
+		f.listener, err = net.Listen("tcp", port("8703"))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the shop: %w", err)
+	}
+	f.url = fmt.Sprintf("http://localhost:%d", f.listener.Addr().(*net.TCPAddr).Port) // it listens on "tcp"
+	return f, nil
 }
 
-// userInfo asks the simulator about a user and returns the errcode.
-func (w *watch) userInfo(ctx context.Context, token string) (code int, err error) {
-	req, err := http.NewRequestWithContext(ctx, "GET", userInfoURL(w.wechat.APIURL(), token), nil)
-	if err != nil {
-		return 0, err
+// open lets the shop know where Hufu is.
+func (f *storefront) open(s *server.Server, key string) {
+	f.handler = shop.New(shop.Options{URL: f.url, AppID: demoApps[0].id, Key: key, HufuAPI: s.URL("api"), HufuWeb: s.URL("web")})
+}
+
+// serve answers until ctx ends.
+func (f *storefront) serve(ctx context.Context) error {
+	s := &http.Server{Handler: f.handler, ReadHeaderTimeout: 10 * time.Second}
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	defer stop()
+	if err := s.Serve(f.listener); ctx.Err() == nil {
+		return fmt.Errorf("the shop: %w", err)
 	}
-	resp, err := w.remote.http.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	var answer struct {
-		Errcode int `json:"errcode"`
-	}
-	err = json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&answer)
-	return answer.Errcode, err
+	return nil
 }

@@ -14,20 +14,22 @@ import (
 )
 
 // staged is a demo in Chinese that runs until the test ends, without a screen.
-func staged(t *testing.T) *demonstration {
+func staged(t *testing.T, quirks wxsim.Quirk) *demonstration {
 	t.Helper()
 	none := func(string) (string, bool) { return "", false }
-	d, err := (&program{words: words{chinese, true}, out: new(bytes.Buffer), err: new(bytes.Buffer), env: none}).stage(t.TempDir())
+	d, err := (&program{words: words{chinese, true}, out: new(bytes.Buffer), err: new(bytes.Buffer), env: none}).stage(t.TempDir(), quirks)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 2)
-	go func() { ended <- d.wechat.Serve(ctx) }()
-	go func() { ended <- d.server.Run(ctx) }()
+	parts := d.parts()
+	ended := make(chan error, len(parts))
+	for _, part := range parts {
+		go func() { ended <- part(ctx) }()
+	}
 	t.Cleanup(func() {
 		stop()
-		for range 2 {
+		for range parts {
 			if err := <-ended; err != nil {
 				t.Error(err)
 			}
@@ -49,7 +51,7 @@ func (d *demonstration) generation(t *testing.T, app string, n uint64) {
 
 func TestRenewingByHandIsNoViolationInTheDemo(t *testing.T) {
 	t.Parallel()
-	d := staged(t)
+	d := staged(t, demoQuirks)
 	for _, app := range demoApps {
 		d.generation(t, app.id, 1)
 		if err := d.remote.do(t.Context(), "POST", credentialPath(app.id, "access_token")+"/renew", map[string]string{"reason": "leak"}, nil); err != nil {
@@ -102,7 +104,10 @@ func TestLiveScreenFitsASmallTerminal(t *testing.T) {
 	t.Parallel()
 	for _, w := range []words{{english, false}, {chinese, true}} {
 		var out bytes.Buffer
-		s := &liveScreen{program: &program{words: w, out: &out, columns: func() int { return 80 }}}
+		s := &liveScreen{program: &program{words: w, out: &out, columns: func() int { return 80 }}, shop: "http://localhost:65535"}
+		if line := "  " + s.say("demo.shop", s.shop); width(line) > 80 {
+			t.Errorf("the first line is cut: %s", line)
+		}
 		now := time.Now()
 		var apps []appState
 		for _, a := range demoApps {
@@ -132,7 +137,7 @@ func TestLiveScreenFitsASmallTerminal(t *testing.T) {
 
 func TestDemoSaysLastWhatComesFirst(t *testing.T) {
 	t.Parallel()
-	d := staged(t)
+	d := staged(t, demoQuirks)
 	lines := strings.Split(strings.TrimSpace(d.introduction(d)), "\n")
 	if i := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "  export HUFU_URL=") }); i != len(lines)-1 {
 		t.Errorf("line %d of %d says export", i+1, len(lines))

@@ -76,7 +76,7 @@ func (w *watch) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, a := range demoApps {
 		wg.Go(func() { w.follow(ctx, a.id, a.source, events) })
-		wg.Go(func() { w.shop(ctx, a.id) })
+		wg.Go(func() { w.caller(ctx, a.id) })
 	}
 	draw, tick := time.NewTicker(drawEvery), time.NewTicker(totalsEvery)
 	defer draw.Stop()

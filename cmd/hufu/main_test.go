@@ -25,7 +25,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"hufu": main})
+	testscript.Main(withChromium{m}, map[string]func(){"hufu": main})
 }
 
 // TestScripts drives the real binary; the scripts in testdata/script are also

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hufu-project/hufu/internal/config"
 )
 
 // handout is an answer of the API's, see api.writeCredential.
@@ -13,6 +15,7 @@ type handout struct {
 	App        string    `json:"app"`
 	Kind       string    `json:"kind"`
 	Value      string    `json:"value,omitempty"`
+	Tokens     string    `json:"tokens,omitempty"` // "phantom": the value is one
 	Generation uint64    `json:"generation,omitempty"`
 	IssuedAt   time.Time `json:"issued_at"`
 	ExpiresAt  time.Time `json:"expires_at"`
@@ -24,7 +27,11 @@ func credentialPath(app, kind string) string {
 	return "/v1/apps/" + url.PathEscape(app) + "/credentials/" + url.PathEscape(kind)
 }
 
-// token prints the bare value, so that $(hufu token wx…) works.
+// phantom reports whether the value is a phantom token.
+func (h handout) phantom() bool { return h.Tokens == config.Phantom }
+
+// token prints the bare value, so that $(hufu token wx…) works. That it is a
+// phantom token stands beside it, where people see it and scripts do not.
 func (p *program) token() *cobra.Command {
 	var asJSON bool
 	var kind string
@@ -41,6 +48,9 @@ func (p *program) token() *cobra.Command {
 			return p.printJSON(got)
 		}
 		fmt.Fprintln(p.out, got.Value)
+		if got.phantom() {
+			fmt.Fprintln(p.err, p.say("token.phantom", r.url))
+		}
 		return nil
 	})
 	p.jsonFlag(c, &asJSON)
@@ -69,7 +79,11 @@ func (p *program) renew() *cobra.Command {
 			got.Value = ""
 			return p.printJSON(got)
 		}
-		fmt.Fprintln(p.out, p.say("renew.done", got.App, got.Kind, got.Generation))
+		if got.phantom() { // its generation is not that of the token
+			fmt.Fprintln(p.out, p.say("renew.phantom", got.App, got.Kind))
+		} else {
+			fmt.Fprintln(p.out, p.say("renew.done", got.App, got.Kind, got.Generation))
+		}
 		if leak {
 			fmt.Fprintln(p.err, p.say("renew.leak"))
 		}

@@ -18,9 +18,13 @@ New here? Run: hufu demo`,
 	"help.default":     "(default",
 	"args.app":         "one appid is needed",
 
-	"demo.short": "a simulated WeChat and Hufu in one process: see a token being renewed",
-	"demo.long": `Runs a simulated WeChat at 60 times the speed, a Hufu server, and a small program
-that calls WeChat's API with the tokens. Needs no configuration and no network.
+	"demo.short": "a simulated WeChat, Hufu and a shop in one process: log in, see a token being renewed",
+	"demo.long": `Runs a simulated WeChat at 60 times the speed, a Hufu server, a sample shop that logs
+its visitors in through Hufu, and a small program that calls WeChat's API with the
+tokens. Needs no configuration and no network.
+
+Open http://localhost:8703 in a browser, log in as one of the simulated users, and
+see the openid, the nickname and the two tokens that WeChat calls access_token.
 
 Within two minutes both tokens are renewed: the classic one after about 90 seconds,
 the stable one after about 115. Everything is forgotten at the end.`,
@@ -38,7 +42,12 @@ HUFU_LOG is the least level of the log: debug, info, warn, error.`,
 	"sim.long": `Runs a simulated WeChat for tests: tokens of both lines, quotas, refusals, and the
 oddities that the real one has. It forgets everything when it ends.
 
-  hufu sim --speed 60 --app wx0123456789abcdef:0123456789abcdef0123456789abcdef`,
+  hufu sim --speed 60 --app wx0123456789abcdef:0123456789abcdef0123456789abcdef
+
+Users log in where callback domains are given. WeChat takes only host names without a
+port; --callback-ports allows what it does not, so that a laptop can be one:
+
+  hufu sim --callback 127.0.0.1:8701 --callback-ports`,
 	"check.short": "says everything that is wrong with a configuration",
 	"check.long": `Reads a configuration and says everything that is wrong with it, each with its place.
 
@@ -56,8 +65,10 @@ configuration does not pass.`,
 	"status.short": "shows the server and the state of every token",
 	"status.long":  "Shows the server and the state of every token. HUFU_URL and HUFU_KEY say which server.",
 	"token.short":  "prints an app's token",
-	"token.long":   "Prints an app's token and nothing else, so that $(hufu token APPID) works.",
-	"renew.short":  "has a new token issued now",
+	"token.long": `Prints an app's token and nothing else, so that $(hufu token APPID) works.
+A client with tokens: phantom is given a phantom token, good for calls through
+Hufu and for nothing else; standard error says so.`,
+	"renew.short": "has a new token issued now",
 	"renew.long": `Has a new token issued now, as far as WeChat's limits and the day's budget allow.
 The old one works for about five more minutes.
 
@@ -92,6 +103,10 @@ within about five minutes on the classic line, within about one on the stable li
 	"flag.sim.speed":   "how much faster than real its time passes",
 	"flag.sim.app":     "an app as APPID:SECRET; several times for several",
 	"flag.sim.tame":    "without the oddities of the real WeChat",
+
+	"flag.sim.type":           "official_account, mini_program or website, for all apps",
+	"flag.sim.callback":       "a callback domain of all apps; several times for several",
+	"flag.sim.callback-ports": "callback domains may be addresses and have a port (WeChat allows neither)",
 
 	"config.none":      "no configuration",
 	"config.none.hint": "give --config FILE (hufu check --sample prints one to begin with), or set HUFU_APPID and HUFU_SECRET",
@@ -196,7 +211,9 @@ within about five minutes on the classic line, within about one on the stable li
 	"put.secret.hint": "give --secret-file FILE, or write it to standard input",
 	"put.done":        "%s is in force on this node; the others follow within 5 s",
 	"delete.done":     "%s is gone",
+	"token.phantom":   "This is a phantom token: WeChat's API takes it through %s only. A client with tokens: real is given WeChat's own.",
 	"renew.done":      "%s %s: generation %d",
+	"renew.phantom":   "%s %s: renewed. The phantom tokens of this client go on as they are; hufu status shows the new generation.",
 	"renew.leak":      "A second issue follows by itself; then the leaked token is dead: within about five minutes (classic) or one (stable). hufu status shows the generation.",
 	"key.keep":        "Give the key to the program; put key_sha256 into the configuration. The key is not shown again.",
 
@@ -215,12 +232,19 @@ To try:
   curl %[2]s/history
 For Hufu: HUFU_WECHAT_API_URL=%[1]s HUFU_WECHAT_LIFE=%[4]v HUFU_APPID=%[5]s HUFU_SECRET=%[6]s hufu serve
 `,
+	"sim.type":          "there is no such type of app",
+	"sim.type.hint":     "official_account, mini_program or website",
+	"sim.callback.hint": "as in --callback auth.example.com, or for a laptop --callback 127.0.0.1:8701 --callback-ports; two at most",
+	"sim.login": `To log in, open in a browser (it ends at the callback, whoever is there):
+  %[1]s
+`,
 
 	"demo.for":      "the time makes no sense",
 	"demo.for.hint": "as in --for 2m30s",
+	"demo.shop":     "Open %s in a browser: a shop to sign in to through Hufu.",
 	"demo.intro": `Hufu's demo: a simulated WeChat at %d times the speed (%s), a Hufu server
-(%s), and a small program for each of two apps that calls WeChat's API.
-The configuration is in %s; the server follows it.`,
+(%s), the shop, and a small program for each of two apps that calls
+WeChat's API. The configuration is in %s; the server follows it.`,
 	"demo.try":                "To try, in another terminal (after the line export … below):",
 	"demo.try.renew":          "a new token now",
 	"demo.first":              "First, in that other terminal:",

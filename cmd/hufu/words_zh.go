@@ -17,9 +17,12 @@ var chinese = map[string]string{
 	"help.default":     "(默认",
 	"args.app":         "需要一个 appid",
 
-	"demo.short": "在一个进程里运行模拟微信和虎符，亲眼看令牌续期",
-	"demo.long": `以 60 倍速运行模拟微信、一个虎符服务器，以及用令牌调用微信接口的小程序。
-不需要配置，也不需要网络。
+	"demo.short": "在一个进程里运行模拟微信、虎符和示例商店：登录试试，看令牌续期",
+	"demo.long": `以 60 倍速运行模拟微信、一个虎符服务器、一个通过虎符登录的示例商店，以及用令牌调用
+微信接口的示例程序。不需要配置，也不需要网络。
+
+用浏览器打开 http://localhost:8703，以模拟用户的身份登录，就能看到 openid、昵称，以及
+微信都叫 access_token 的两种令牌。
 
 两分钟之内两个令牌都会续期：普通版约 90 秒后，稳定版约 115 秒后。结束后不留下任何东西。`,
 	"serve.short": "运行服务器",
@@ -36,7 +39,12 @@ HUFU_LOG 是日志的最低级别：debug、info、warn、error。`,
 	"sim.long": `运行供测试用的模拟微信：两种令牌、配额、各种拒绝，以及真实微信的种种怪癖。
 结束后什么都不保留。
 
-  hufu sim --speed 60 --app wx0123456789abcdef:0123456789abcdef0123456789abcdef`,
+  hufu sim --speed 60 --app wx0123456789abcdef:0123456789abcdef0123456789abcdef
+
+给出授权域名后就能模拟用户登录。微信只接受不带端口的域名；--callback-ports 放宽这一条，
+这样本机也能作为授权域名：
+
+  hufu sim --callback 127.0.0.1:8701 --callback-ports`,
 	"check.short": "指出配置中的所有问题",
 	"check.long": `读取配置，指出其中的所有问题和位置。
 
@@ -52,8 +60,9 @@ HUFU_LOG 是日志的最低级别：debug、info、warn、error。`,
 	"status.short": "查看服务器和所有令牌的状态",
 	"status.long":  "查看服务器和所有令牌的状态。HUFU_URL 和 HUFU_KEY 指明服务器。",
 	"token.short":  "输出应用的令牌",
-	"token.long":   "只输出应用的令牌，可直接用于 $(hufu token APPID)。",
-	"renew.short":  "立即签发新令牌",
+	"token.long": `只输出应用的令牌，可直接用于 $(hufu token APPID)。
+配置为 tokens: phantom 的调用方拿到的是替身令牌，只能经虎符调用微信，标准错误上会有说明。`,
+	"renew.short": "立即签发新令牌",
 	"renew.long": `在微信的限制和当日预算之内，立即签发新令牌。旧令牌还能再用大约五分钟。
 
 加上 --leak 时先后签发两次，因为微信只保留最近的两个令牌。第一次签发后命令即返回，
@@ -86,6 +95,10 @@ HUFU_LOG 是日志的最低级别：debug、info、warn、error。`,
 	"flag.sim.speed":   "时间流逝的倍数",
 	"flag.sim.app":     "应用，写作 APPID:SECRET；可多次给出",
 	"flag.sim.tame":    "不模拟真实微信的怪癖",
+
+	"flag.sim.type":           "所有应用的类型：official_account、mini_program 或 website",
+	"flag.sim.callback":       "所有应用的网页授权域名；可多次给出",
+	"flag.sim.callback-ports": "授权域名可以是 IP 地址，也可以带端口（微信都不允许）",
 
 	"config.none":      "没有配置",
 	"config.none.hint": "请用 --config 指定文件（hufu check --sample 输出一份样例），或设置 HUFU_APPID 和 HUFU_SECRET",
@@ -190,7 +203,9 @@ HUFU_LOG 是日志的最低级别：debug、info、warn、error。`,
 	"put.secret.hint": "请用 --secret-file 指定文件，或从标准输入写入",
 	"put.done":        "%s 已在本节点生效，其他节点 5 秒内生效",
 	"delete.done":     "%s 已移除",
+	"token.phantom":   "这是替身令牌，只能经 %s 调用微信接口，直接发给微信无效。要拿微信自己的令牌，请为该调用方配置 tokens: real。",
 	"renew.done":      "%s %s：第 %d 代",
+	"renew.phantom":   "%s %s：已签发新令牌。该调用方手里的替身令牌不受影响；新的代次请看 hufu status。",
 	"renew.leak":      "第二次签发会自动进行，之后泄露的令牌即失效：普通版大约五分钟内，稳定版大约一分钟内。hufu status 可查看代次。",
 	"key.keep":        "请把密钥交给程序，把 key_sha256 写入配置。密钥不会再次显示。",
 
@@ -209,11 +224,18 @@ HUFU_LOG 是日志的最低级别：debug、info、warn、error。`,
   curl %[2]s/history
 配合虎符：HUFU_WECHAT_API_URL=%[1]s HUFU_WECHAT_LIFE=%[4]v HUFU_APPID=%[5]s HUFU_SECRET=%[6]s hufu serve
 `,
+	"sim.type":          "没有这种应用类型",
+	"sim.type.hint":     "应为 official_account、mini_program 或 website",
+	"sim.callback.hint": "例如 --callback auth.example.com；在本机上用 --callback 127.0.0.1:8701 --callback-ports；最多两个",
+	"sim.login": `登录请用浏览器打开（最后会跳到回调地址，不管那里有没有程序）：
+  %[1]s
+`,
 
 	"demo.for":      "时间不合理",
 	"demo.for.hint": "例如 --for 2m30s",
+	"demo.shop":     "用浏览器打开 %s：一个通过虎符登录的示例商店。",
 	"demo.intro": `虎符演示：%d 倍速的模拟微信（%s）、虎符服务器（%s），
-以及为两个应用各自调用微信接口的小程序。配置在 %s，服务器会跟踪它的变化。`,
+示例商店，以及为两个应用各自调用微信接口的示例程序。配置在 %s，服务器会跟踪它的变化。`,
 	"demo.try":                "在另一个终端里试试（先执行下面的 export 一行）：",
 	"demo.try.renew":          "立即签发新令牌",
 	"demo.first":              "在那个终端里请先执行：",

@@ -35,7 +35,7 @@ func newCalled(t testing.TB) *called {
 	add("wide", one, []string{"/*"}, config.Call)
 	add("token", one, nil, config.Token)
 	w.declare()
-	w.phantoms = NewPhantoms(w.reg, overlap, newKey)
+	w.phantoms = NewPhantoms(w.reg, life, [][]byte{newKey})
 	return w
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hufu-project/hufu/internal/config"
 	"github.com/hufu-project/hufu/internal/credential"
@@ -87,9 +88,12 @@ func (g *Guard) mayDo(c Caller, act Act) error {
 // get bring it, looks again, since get may have waited, and records the hand-out
 // before it returns. Once per client key and value the record is written and
 // waited for; after that Hand costs no allocation and no system call, and
-// reports again. What may not be had is not asked for. Errors:
-// credential.ErrNotFound, ErrForbidden, ErrUnrecorded, what get returns, and
-// ErrUnauthorized for a client or a key that is gone by then.
+// reports again. What may not be had is not asked for. Whatever get brings, a
+// client that is given phantom tokens gets nothing else: this is the one gate
+// through which values leave. Errors: credential.ErrNotFound, ErrForbidden,
+// ErrUnrecorded, what get returns, ErrUnauthorized for a client or a key that
+// is gone by then, and *credential.Unavailable for a client that was given the
+// other sort of tokens when it asked.
 func (g *Guard) Hand(c Caller, key credential.Key, get func() (credential.Credential, error)) (v credential.Credential, again bool, err error) {
 	if !May(c, key) {
 		return v, false, g.refuse(c, key)
@@ -103,6 +107,8 @@ func (g *Guard) Hand(c Caller, key credential.Key, get func() (credential.Creden
 		err = g.refuse(c, key)
 	case errors.Is(err, credential.ErrNotFound):
 		err = g.hide(c, recordOf(string(actionFor(key.Kind)), key))
+	case err == nil && v.Phantom != GivenPhantoms(c, key):
+		err = &credential.Unavailable{Key: key, Reason: "which tokens this client is given has just been changed", RetryAfter: time.Second}
 	}
 	if err != nil {
 		return credential.Credential{}, false, err
@@ -113,42 +119,47 @@ func (g *Guard) Hand(c Caller, key credential.Key, get func() (credential.Creden
 	}
 	r := recordOf(string(actionFor(key.Kind)), key)
 	r.Generation, r.Tag = v.Generation, v.Tag
+	if v.Phantom {
+		r.Tokens = config.Phantom
+	}
 	if err := g.first(c, h, r); err != nil {
 		return credential.Credential{}, false, err
 	}
 	return v, false, nil
 }
 
-// May reports whether a caller may be given a credential, if there is one. It
-// records nothing: it is for leaving a value out, never for handing one out.
+// May reports whether a caller may be given a credential, if there is one, or
+// a phantom token in its place. It records nothing: it is for leaving a value
+// out, never for handing one out.
 func May(c Caller, key credential.Key) bool {
-	action := actionFor(key.Kind)
-	return c.Client.MayUse(key.App) && c.Client.Allow.Has(action) &&
-		(action != config.Token || c.Client.Tokens == config.Real)
+	return c.Client.MayUse(key.App) && c.Client.Allow.Has(actionFor(key.Kind))
+}
+
+// GivenPhantoms reports whether a caller is given phantom tokens in place of a
+// credential. It says nothing about whether it may have any.
+func GivenPhantoms(c Caller, key credential.Key) bool {
+	return key.Kind == credential.AccessToken && c.Client.Tokens != config.Real
 }
 
 // Still reports whether a caller that was let in would be let in now and may be
-// given a credential of an app that is there. It records nothing: it is for
-// ending a wait.
+// given the same sort of value of an app that is there. It records nothing: it
+// is for ending a wait.
 func (g *Guard) Still(c Caller, key credential.Key) bool {
-	c, ok := g.latest(c)
+	now, ok := g.latest(c)
 	if _, exists := g.registry.App(key.App); !exists {
 		return false
 	}
-	return ok && c.Client.MayCallFrom(c.IP) && May(c, key)
+	return ok && now.Client.MayCallFrom(c.IP) && May(now, key) && GivenPhantoms(now, key) == GivenPhantoms(c, key)
 }
 
 // refuse says why not, and records it.
 func (g *Guard) refuse(c Caller, key credential.Key) error {
 	action := actionFor(key.Kind)
 	r := recordOf(string(action), key)
-	switch {
-	case !c.Client.MayUse(key.App):
+	if !c.Client.MayUse(key.App) {
 		return g.hide(c, r)
-	case !c.Client.Allow.Has(action):
-		return g.forbid(c, r, action)
 	}
-	return g.phantom(c, r)
+	return g.forbid(c, r, action)
 }
 
 // actionFor is what a client must be allowed to be given a kind.
@@ -302,14 +313,4 @@ func inWords(a config.Action) string {
 		return "call WeChat's API"
 	}
 	return "manage Hufu"
-}
-
-func (g *Guard) phantom(c Caller, r record) error {
-	r.Reason = "tokens: phantom"
-	g.deny(c, r)
-	return &Refusal{
-		Err:    ErrForbidden,
-		Reason: fmt.Sprintf("client %s has tokens: phantom, which this version cannot mint yet", c.Client.Name),
-		Hint:   "set tokens: real for it, if it may hold WeChat's own token",
-	}
 }

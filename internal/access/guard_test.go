@@ -290,7 +290,6 @@ func TestPermissions(t *testing.T) {
 		{"real", shop, nil, ""},
 		{"real", ticket, nil, ""},
 		{"real", foreign, credential.ErrNotFound, "not granted, or not there"},
-		{"phantom", shop, ErrForbidden, "tokens: phantom"},
 		{"phantom", ticket, nil, ""},
 		{"phantom", foreign, credential.ErrNotFound, "not granted, or not there"},
 		{"neighbour", ticket, ErrForbidden, "not on the allow list: ticket"},

@@ -3,7 +3,10 @@ package access
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -66,49 +69,62 @@ type Phantom struct {
 //	     type 1 | key id 4 | end 8 | session 16 | length 1 | appid | client ) | tag 16 )
 //
 // Nobody has to remember it: what is not ours does not open, and what was
-// withdrawn is no longer in the registry.
+// withdrawn is no longer in the registry. The nonce is drawn, or, where all
+// nodes are to make the same token, a keyed hash of what is sealed; either way
+// no two tokens share one.
 const (
 	phantomPrefix = "10_"
 	maxPhantom    = 512
 	phantomFixed  = 1 + 4 + 8 + 16 + 1
+	nonceLen      = 12
 )
 
 // Phantoms mints phantom tokens and says what they mean. It is the one place
 // that does either, and is safe for concurrent use.
 type Phantoms struct {
 	registry *registry.Registry
-	overlap  time.Duration
+	life     time.Duration
+	hashKey  []byte
 	aeads    []cipher.AEAD // the first mints
 }
 
-// NewPhantoms takes the 32-byte keys derived under PhantomLabel, the primary's
-// first. A token still opens for the overlap past its end, as WeChat's do;
-// that also makes up for clocks of nodes that differ, for a phantom token's
-// end is the one time that is held against another machine's clock.
-func NewPhantoms(reg *registry.Registry, overlap time.Duration, keys ...[]byte) *Phantoms {
-	p := &Phantoms{registry: reg, overlap: overlap}
+// NewPhantoms takes the life of the app's tokens, as WeChat promises it, and
+// the 32-byte keys derived under PhantomLabel, the primary's first. A token
+// still opens for a 24th of a life past its end, as WeChat's do; that also
+// makes up for clocks of nodes that differ, for a phantom token's end is the
+// one time that is held against another machine's clock.
+func NewPhantoms(reg *registry.Registry, life time.Duration, keys [][]byte) *Phantoms {
+	p := &Phantoms{registry: reg, life: life}
 	for _, key := range keys {
 		block, err := aes.NewCipher(key)
 		if err != nil {
 			panic("access: the key of phantom tokens: " + err.Error()) // a mistake in the program
 		}
-		aead, err := cipher.NewGCMWithRandomNonce(block)
+		aead, err := cipher.NewGCM(block)
 		if err != nil {
 			panic(err) // cannot be: AES has GCM's block size
 		}
 		p.aeads = append(p.aeads, aead)
 	}
+	var err error
+	if p.hashKey, err = hkdf.Expand(sha256.New, keys[0], "hash", sha256.Size); err != nil {
+		panic(err) // cannot be: the length is fixed and small
+	}
 	return p
 }
 
-// NewSession draws the name of a user's login.
-func NewSession() (id [16]byte) {
-	_, _ = rand.Read(id[:]) // never fails: crypto/rand ends the program instead
-	return id
-}
+// overlap is how long a token works past its end.
+func (p *Phantoms) overlap() time.Duration { return p.life / 24 }
 
 // Mint makes a token. No two are the same.
 func (p *Phantoms) Mint(f Phantom) credential.Secret {
+	var nonce [nonceLen]byte
+	_, _ = rand.Read(nonce[:]) // never fails: crypto/rand ends the program instead
+	return p.seal(f.plain(), nonce[:])
+}
+
+// plain is what a token says, before it is sealed.
+func (f Phantom) plain() []byte {
 	b := make([]byte, 0, phantomFixed+len(f.App)+len(f.Client))
 	b = append(b, byte(f.Type))
 	b = append(b, f.KeyID[:]...)
@@ -116,8 +132,20 @@ func (p *Phantoms) Mint(f Phantom) credential.Secret {
 	b = append(b, f.Session[:]...)
 	b = append(b, byte(len(f.App))) // appids have 64 bytes at most
 	b = append(b, f.App...)
-	b = append(b, f.Client...)
-	sealed := p.aeads[0].Seal(nil, nil, b, []byte(phantomPrefix))
+	return append(b, f.Client...)
+}
+
+// hash is a keyed hash of what a token says. Nothing of it gives that away.
+func (p *Phantoms) hash(plain []byte) []byte {
+	h := hmac.New(sha256.New, p.hashKey)
+	h.Write(plain)
+	return h.Sum(nil)
+}
+
+func (p *Phantoms) seal(plain, nonce []byte) credential.Secret {
+	sealed := make([]byte, 0, nonceLen+len(plain)+p.aeads[0].Overhead())
+	sealed = append(sealed, nonce...)
+	sealed = p.aeads[0].Seal(sealed, nonce, plain, []byte(phantomPrefix))
 	return credential.NewSecret(phantomPrefix + base64.RawURLEncoding.EncodeToString(sealed))
 }
 
@@ -129,7 +157,7 @@ func (p *Phantoms) Parse(token string) (Phantom, error) {
 	if !ok || !p.inForce(f) {
 		return Phantom{}, ErrForged
 	}
-	if !time.Now().Before(f.End.Add(p.overlap)) {
+	if !time.Now().Before(f.End.Add(p.overlap())) {
 		return f, ErrExpired
 	}
 	return f, nil
@@ -139,14 +167,15 @@ func (p *Phantoms) open(token string) (f Phantom, ok bool) {
 	if len(token) > maxPhantom || len(token) < len(phantomPrefix) || token[:len(phantomPrefix)] != phantomPrefix {
 		return f, false
 	}
-	// Strict: or else the bits that the last letter has too many make several
-	// texts of one token.
-	sealed, err := base64.RawURLEncoding.Strict().DecodeString(token[len(phantomPrefix):])
-	if err != nil {
+	// Of one token there is one text. Strict is about the bits that the last
+	// letter has too many; line ends are skipped by the decoder all the same.
+	text := token[len(phantomPrefix):]
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || base64.RawURLEncoding.EncodedLen(len(sealed)) != len(text) || len(sealed) < nonceLen {
 		return f, false
 	}
 	for _, aead := range p.aeads {
-		b, err := aead.Open(nil, nil, sealed, []byte(phantomPrefix))
+		b, err := aead.Open(nil, sealed[:nonceLen], sealed[nonceLen:], []byte(phantomPrefix))
 		if err != nil {
 			continue
 		}

@@ -14,7 +14,10 @@ import (
 	"github.com/hufu-project/hufu/internal/registry"
 )
 
-const overlap = 5 * time.Minute
+const (
+	life    = 2 * time.Hour
+	overlap = life / 24
+)
 
 var (
 	newKey = []byte("0123456789abcdef0123456789abcdef")
@@ -34,17 +37,17 @@ func mint(t testing.TB) (*registry.Registry, *Phantoms, map[PhantomType]Phantom,
 	all := map[PhantomType]Phantom{}
 	for _, typ := range []PhantomType{AppPhantom, UserPhantom, RefreshPhantom} {
 		all[typ] = Phantom{
-			Type: typ, App: shop.App, Client: c.Name, KeyID: KeyID(sum[:4]), Session: NewSession(),
+			Type: typ, App: shop.App, Client: c.Name, KeyID: KeyID(sum[:4]), Session: [16]byte{1, 2, 3},
 			End: time.Now().Add(2 * time.Hour).Truncate(time.Second),
 		}
 	}
-	return reg, NewPhantoms(reg, overlap, newKey, oldKey), all, c
+	return reg, NewPhantoms(reg, life, [][]byte{newKey, oldKey}), all, c
 }
 
 func TestPhantomTokensSayWhatTheyWereMintedFor(t *testing.T) {
 	t.Parallel()
 	reg, p, all, _ := mint(t)
-	older := NewPhantoms(reg, overlap, oldKey)
+	older := NewPhantoms(reg, life, [][]byte{oldKey})
 	form := regexp.MustCompile(`^\d\d_[A-Za-z0-9_-]{60,509}$`)
 	for typ, f := range all {
 		token := p.Mint(f).Reveal()
@@ -65,9 +68,32 @@ func TestPhantomTokensSayWhatTheyWereMintedFor(t *testing.T) {
 			t.Errorf("another key opens it: %v", err)
 		}
 	}
-	longest := Phantom{Type: UserPhantom, App: credential.App(strings.Repeat("a", 64)), Client: strings.Repeat("c", 64)}
-	if n := len(p.Mint(longest).Reveal()); n > maxPhantom {
-		t.Errorf("the longest has %d bytes", n)
+}
+
+// TestTheLongestPhantomTokenFits where WeChat's own have to fit, with names as
+// long as the configuration takes them.
+func TestTheLongestPhantomTokenFits(t *testing.T) {
+	t.Parallel()
+	_, p, all, c := mint(t)
+	f := all[UserPhantom]
+	app := config.App{Secrets: []credential.Secret{credential.NewSecret("0123456789abcdef0123456789abcdef")}, Source: config.Stable, Type: config.OfficialAccount, DailyQuota: 2000}
+	c.Code, c.Snapshot = config.HufuCode, config.SnapshotAllow
+	for n := 1; n <= 1000; n++ {
+		name := strings.Repeat("Z", n)
+		app.AppID, app.Name, c.Name = credential.App(name), "shop", name
+		if app.Check() == nil {
+			f.App = app.AppID
+		}
+		if c.Check() == nil {
+			f.Client = name
+		}
+	}
+	token := p.Mint(f).Reveal()
+	if len(f.App) < 64 || len(f.Client) < 64 || len(token) > maxPhantom {
+		t.Errorf("an appid of %d letters and a client's name of %d make a token of %d", len(f.App), len(f.Client), len(token))
+	}
+	if got, ok := p.open(token); !ok || got != f {
+		t.Errorf("it says %+v", got)
 	}
 }
 
@@ -83,6 +109,14 @@ func TestAlteredPhantomTokensAreForged(t *testing.T) {
 			}
 			if _, err := p.Parse(altered); !errors.Is(err, ErrForged) {
 				t.Fatalf("byte %d replaced by %q: %v", i, c, err)
+			}
+		}
+	}
+	// The decoder skips line ends, wherever they stand.
+	for i := len(phantomPrefix); i <= len(token); i++ {
+		for _, c := range []string{"\n", "\r", "\r\n", "\n\n\n\n"} {
+			if _, err := p.Parse(token[:i] + c + token[i:]); !errors.Is(err, ErrForged) {
+				t.Fatalf("a second text of the token, with %q before byte %d: %v", c, i, err)
 			}
 		}
 	}
@@ -149,16 +183,55 @@ func TestPhantomTokensOutliveTheirEndByTheOverlap(t *testing.T) {
 	})
 }
 
+// FuzzPhantom: what opens is a token that was minted, letter by letter.
 func FuzzPhantom(f *testing.F) {
-	reg := registry.New(nil, nil)
-	p := NewPhantoms(reg, overlap, newKey)
-	f.Add(p.Mint(Phantom{Type: UserPhantom, App: "a", Client: "c"}).Reveal())
+	_, p, all, _ := mint(f)
+	minted := map[string]Phantom{}
+	for _, t := range all {
+		token := p.Mint(t).Reveal()
+		minted[token] = t
+		f.Add(token)
+		f.Add(token + "\n")
+		f.Add(token[:len(token)-1])
+	}
 	f.Add("10_AAAA")
 	f.Fuzz(func(t *testing.T, token string) {
-		if _, err := p.Parse(token); !errors.Is(err, ErrForged) {
-			t.Errorf("%q: %v", token, err)
+		got, err := p.Parse(token)
+		if want, ok := minted[token]; ok != (err == nil) || got != want || err != nil && !errors.Is(err, ErrForged) {
+			t.Errorf("%q: %+v, %v", token, got, err)
 		}
 	})
+}
+
+// BenchmarkPhantoms is what the app's phantom tokens cost: to be given the one
+// of this generation, to be given a new one, and what the gateway does at each
+// call. The unit is beside them: letting a client in by its key.
+func BenchmarkPhantoms(b *testing.B) {
+	g := newGate(b, "", false)
+	g.reg.Declare([]config.App{{AppID: shop.App}}, []config.Client{ofClient(b, g.reg, "phantom").Client.Client})
+	p := NewPhantoms(g.reg, life, [][]byte{newKey, oldKey})
+	c := g.caller("phantom")
+	token := p.Fresh(c, shop.App).Value.Reveal()
+	older := NewPhantoms(g.reg, life, [][]byte{oldKey}).Fresh(c, shop.App).Value.Reveal()
+	for _, bench := range []struct {
+		name string
+		do   func() error
+	}{
+		{"authenticate", func() error { _, err := g.Authenticate(g.keys["phantom"], home, Request{}); return err }},
+		{"current", func() error { p.Current(c, shop.App); return nil }},
+		{"fresh", func() error { p.Fresh(c, shop.App); return nil }},
+		{"parse", func() error { _, err := p.Parse(token); return err }},
+		{"parse under the older key", func() error { _, err := p.Parse(older); return err }},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := bench.do(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
 
 func TestWhatBelongsToUsersIsHandedOutAndRecorded(t *testing.T) {

@@ -19,8 +19,11 @@ import (
 // Action is what the client must be allowed (token, ticket; call, then path is
 // the pattern of the calls, or the path that was refused), an operator's act
 // (renew, put_client …, then target is the client it was done to, and granted
-// what that one may do from now on) or authenticate. Tag is the entity tag; its keyed hash stands for the value. No
-// value and no key stands here.
+// what that one may do from now on), what was done with a user's login, each
+// time (redeem_code, refresh_user_token, user_info, check_user_token,
+// exchange_mini_program_code), or authenticate. Tag is the entity tag; its keyed
+// hash stands for the value. Tokens is "phantom" where phantom tokens were handed
+// out, all those of one generation. No value, no key and no user stands here.
 type record struct {
 	Time       time.Time       `json:"time"`
 	Node       string          `json:"node"`
@@ -31,6 +34,7 @@ type record struct {
 	Action     string          `json:"action"`
 	App        credential.App  `json:"app,omitempty"`
 	Kind       credential.Kind `json:"kind,omitempty"`
+	Tokens     string          `json:"tokens,omitempty"`
 	Target     string          `json:"target,omitempty"`
 	Path       string          `json:"path,omitempty"`
 	Generation uint64          `json:"generation,omitempty"`

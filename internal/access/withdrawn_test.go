@@ -25,7 +25,6 @@ func TestWhatIsWithdrawnDuringAWaitIsNotHandedOut(t *testing.T) {
 		"the key":     {func(c *config.Client) { c.KeySHA256 = []config.KeyHash{{7}} }, ErrUnauthorized},
 		"the app":     {func(c *config.Client) { c.Apps = []credential.App{foreign.App} }, credential.ErrNotFound},
 		"the action":  {func(c *config.Client) { c.Allow = config.Actions{config.Ticket} }, ErrForbidden},
-		"real tokens": {func(c *config.Client) { c.Tokens = config.Phantom }, ErrForbidden},
 		"the place":   {func(c *config.Client) { c.From = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")} }, ErrForbidden},
 		"another key": {func(c *config.Client) { c.KeySHA256 = append([]config.KeyHash{{7}}, c.KeySHA256...) }, nil},
 		"another app": {func(c *config.Client) { c.Apps = append(c.Apps, foreign.App) }, nil},

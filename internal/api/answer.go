@@ -25,7 +25,7 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b 
 //	 "issued_at":"2026-11-22T08:00:00Z","expires_at":"2026-11-22T10:00:00Z","expires_in":7143,"max_age":60}
 //
 // Seconds are rounded down. A value that the store has not yet taken has no
-// generation.
+// generation. A phantom token says so: "tokens":"phantom".
 func writeCredential(w http.ResponseWriter, v credential.Credential) {
 	h := w.Header()
 	h["Content-Type"] = jsonType
@@ -45,6 +45,9 @@ func appendCredential(b []byte, v credential.Credential) []byte {
 	if !v.Value.Empty() {
 		b = append(b, `,"value":`...)
 		b = appendString(b, v.Value.Reveal())
+	}
+	if v.Phantom {
+		b = append(b, `,"tokens":"phantom"`...)
 	}
 	if v.Generation != 0 {
 		b = append(b, `,"generation":`...)

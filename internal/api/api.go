@@ -19,6 +19,7 @@ type Options struct {
 	Registry *registry.Registry
 	Keeper   *keeper.Keeper
 	Guard    *access.Guard
+	Phantoms *access.Phantoms
 	// Draining ends when the process begins to stop: whoever waits is then
 	// answered at once.
 	Draining context.Context

@@ -48,6 +48,7 @@ type world struct {
 	audit   *access.Audit
 	file    string // the audit file
 	guard   *access.Guard
+	mint    *access.Phantoms
 	server  *http.Server
 	url     string
 	keys    map[string]string // of clients, by name
@@ -60,6 +61,7 @@ type options struct {
 	path     string // of the audit sink
 	source   string
 	life     time.Duration
+	phantoms time.Duration          // the life of phantom tokens, where it is another
 	first    func(*wxsim.Sim) error // done to WeChat before anybody asks it
 }
 
@@ -75,6 +77,9 @@ func newWorld(t testing.TB, o options) *world {
 	}
 	if o.life == 0 {
 		o.life = 2 * time.Hour
+	}
+	if o.phantoms == 0 {
+		o.phantoms = o.life
 	}
 	log := slog.New(slog.NewTextHandler(io.MultiWriter(w.log, t.Output()), nil))
 
@@ -102,12 +107,14 @@ func newWorld(t testing.TB, o options) *world {
 		w.client("phantom", config.Phantom, shop, config.Token),
 		w.client("caller", config.Real, shop, config.Call),
 		w.client("operator", config.Real, "*", config.Token, config.Admin),
+		w.client("wide", config.Phantom, "*", config.Token, config.Ticket, config.Call, config.Login, config.Admin),
 		w.client("manager", config.Phantom, shop, config.Admin),
 		w.client("away", config.Real, shop, config.Token),
 	})
 	w.audit, err = access.OpenAudit(w.file, o.required)
 	must(t, err)
 	w.guard = access.New(w.reg, w.audit, "n1", log)
+	w.mint = access.NewPhantoms(w.reg, o.phantoms, [][]byte{[]byte("0123456789abcdef0123456789abcdef")})
 
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -117,7 +124,7 @@ func newWorld(t testing.TB, o options) *world {
 
 	draining, drain := context.WithCancel(context.Background())
 	w.drain = drain
-	w.surface = api.New(api.Options{Registry: w.reg, Keeper: w.keeper, Guard: w.guard, Draining: draining, Log: log})
+	w.surface = api.New(api.Options{Registry: w.reg, Keeper: w.keeper, Guard: w.guard, Phantoms: w.mint, Draining: draining, Log: log})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	w.server = web.NewServer(context.Background(), w.surface, nil, log)

@@ -56,7 +56,7 @@ func (a *api) read(w http.ResponseWriter, r *http.Request, c access.Caller) erro
 	if wait > 0 {
 		return a.wait(w, r, c, key, after, wait)
 	}
-	v, _, err := a.Guard.Hand(c, key, func() (credential.Credential, error) { return a.Keeper.Get(r.Context(), key) })
+	v, _, err := a.Guard.Hand(c, key, func() (credential.Credential, error) { return a.source(c, key).Get(r.Context(), key) })
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (a *api) wait(w http.ResponseWriter, r *http.Request, c access.Caller, key 
 	var current credential.Credential
 	v, _, err := a.Guard.Hand(c, key, func() (credential.Credential, error) {
 		var err error
-		current, err = a.Keeper.Wait(ctx, key, after)
+		current, err = a.source(c, key).Wait(ctx, key, after)
 		if _, exists := a.Registry.App(key.App); !exists {
 			err = credential.ErrNotFound
 		}

@@ -334,7 +334,7 @@ func TestWhatAClientMayNotDoIs403(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{})
 	for client, want := range map[string]string{
-		"caller": "may not be given tokens", "phantom": "tokens: phantom", "away": "may not call from 127.0.0.1", "manager": "may not be given tokens",
+		"caller": "may not be given tokens", "away": "may not call from 127.0.0.1", "manager": "may not be given tokens",
 	} {
 		a := w.ask("GET", path(shop), client, "")
 		if m := a.json(t); a.status != 403 || m["code"] != "forbidden" || !strings.Contains(m["detail"].(string), want) || m["hint"] == nil {

@@ -33,7 +33,7 @@ func (a *api) report(w http.ResponseWriter, r *http.Request, c access.Caller) er
 	default:
 		claim.Value = credential.NewSecret(*body.Value)
 	}
-	v, _, err := a.Guard.Hand(c, key, func() (credential.Credential, error) { return a.Keeper.Report(r.Context(), key, claim) })
+	v, _, err := a.Guard.Hand(c, key, func() (credential.Credential, error) { return a.source(c, key).Report(r.Context(), key, claim) })
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (a *api) report(w http.ResponseWriter, r *http.Request, c access.Caller) er
 
 // renew answers POST /v1/apps/{app}/credentials/{kind}/renew: an operator wants
 // a new value. An operator's client that may not have the value itself is told
-// all but that.
+// all but that; one that is given phantom tokens is given its own.
 func (a *api) renew(w http.ResponseWriter, r *http.Request, c access.Caller) error {
 	key, _, _ := splitCredential(r.URL.Path)
 	var body struct {
@@ -66,7 +66,12 @@ func (a *api) renew(w http.ResponseWriter, r *http.Request, c access.Caller) err
 		return err
 	}
 	if access.May(c, key) {
-		v, _, err = a.Guard.Hand(c, key, func() (credential.Credential, error) { return v, nil })
+		v, _, err = a.Guard.Hand(c, key, func() (credential.Credential, error) {
+			if access.GivenPhantoms(c, key) {
+				return mint{a, c}.Get(r.Context(), key)
+			}
+			return v, nil
+		})
 		if err != nil {
 			return err
 		}

@@ -74,6 +74,9 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, q access.Request, s
 		return
 	}
 	v, again, err := a.Guard.Hand(caller, key, func() (credential.Credential, error) {
+		if access.GivenPhantoms(caller, key) {
+			return mint{a, caller}.fresh(key.App) // forced or not: see mint.Report
+		}
 		v, err := a.Keeper.Get(r.Context(), key)
 		if err != nil || !said.Force {
 			return v, err
@@ -85,7 +88,7 @@ func (a *api) answer(w http.ResponseWriter, r *http.Request, q access.Request, s
 		web.AsWeChat(err, said.Secret != "").Write(w, q)
 		return
 	}
-	if again && !said.Force {
+	if again && !said.Force && !v.Phantom {
 		a.Keeper.Doubt(key)
 	}
 	web.WriteWeChat(w, struct {

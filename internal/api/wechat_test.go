@@ -118,10 +118,6 @@ func TestSDKsAreRefusedInWeChatsWords(t *testing.T) {
 		{"wrong, and an app that is not there", "POST", "/cgi-bin/stable_token", stable("wxnowhere", wrongly), 40125, "invalid appsecret"},
 		{"place", "GET", classic("grant_type", good, "appid", shop, "secret", w.keys["away"]), "", 40164, "invalid ip 127.0.0.1 ipv6 ::ffff:127.0.0.1, not in whitelist"},
 		{
-			"phantom", "GET", classic("grant_type", good, "appid", shop, "secret", w.keys["phantom"]), "", 48001,
-			"api unauthorized: client phantom has tokens: phantom, which this version cannot mint yet; set tokens: real for it, if it may hold WeChat's own token",
-		},
-		{
 			"right", "POST", "/cgi-bin/stable_token", stable(shop, w.keys["caller"]), 48001,
 			"api unauthorized: client caller may not be given tokens; add token to allow of this client",
 		},
@@ -141,7 +137,7 @@ func TestSDKsAreRefusedInWeChatsWords(t *testing.T) {
 	if n := w.sim.Issues(shop); n != 1 {
 		t.Errorf("%d issues", n)
 	}
-	for client, want := range map[string]int{"phantom": 1, "caller": 1, "away": 1} {
+	for client, want := range map[string]int{"caller": 1, "away": 1} {
 		if n := w.recorded("client", client, "decision", "denied"); n != want {
 			t.Errorf("%d denials of %s recorded, want %d", n, client, want)
 		}

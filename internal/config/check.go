@@ -282,8 +282,8 @@ func (r *report) declared(c *Config) {
 			names[k.Name] = i
 		}
 		r.granted(path, k, apps, c)
-		if k.Allow.Has(Token) && k.Tokens == Phantom {
-			r.warn(join(path, "tokens"), "this version cannot mint phantom tokens yet, so this client is given none", "set tokens: real")
+		if k.Allow.Has(Token) && !k.Allow.Has(Call) && k.Tokens == Phantom {
+			r.warn(join(path, "tokens"), "phantom tokens are good for calls through Hufu only, and this client may make none", "add call to allow, or set tokens: real")
 		}
 	}
 	clashes(c.Clients, func(i, j int, clash *Clash) {

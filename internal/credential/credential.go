@@ -33,6 +33,9 @@ func (k Key) String() string { return string(k.App) + "/" + string(k.Kind) }
 type Credential struct {
 	Key
 	Value Secret
+	// Phantom: the value is a phantom token, which Hufu made in place of
+	// WeChat's own.
+	Phantom bool
 	// Generation counts the values of this credential, from 1. It is 0 for a
 	// value that upstream issued and the store has not yet taken.
 	Generation uint64

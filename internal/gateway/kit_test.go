@@ -141,7 +141,7 @@ func newWorld(t testing.TB, o options) *world {
 	audit, err := access.OpenAudit(w.file, false)
 	must(t, err)
 	w.guard = access.New(w.reg, audit, "n1", log)
-	w.phantoms = access.NewPhantoms(w.reg, o.life/24, bytes.Repeat([]byte{7}, 32))
+	w.phantoms = access.NewPhantoms(w.reg, o.life, [][]byte{bytes.Repeat([]byte{7}, 32)})
 	if o.first != nil {
 		o.first(w)
 	}

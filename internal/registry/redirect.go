@@ -27,12 +27,13 @@ func (r *Registry) ClientByRedirect(app credential.App, uri string) (c *Client, 
 // Redirects reports whether users of the app may be sent to uri after a login
 // for this client.
 func (c *Client) Redirects(app credential.App, uri string) bool {
-	if len(c.RedirectURIs) == 0 || !c.MayUse(app) || !c.Allow.Has(config.Login) || config.CheckRedirectURI(uri, c.Dev) != nil {
+	if len(c.RedirectURIs) == 0 || !c.MayUse(app) || !c.Allow.Has(config.Login) {
 		return false
 	}
 	for _, registered := range c.RedirectURIs {
+		// The cheap question first: anybody may ask, and every client is looked at.
 		if config.MatchRedirectURI(registered, uri) {
-			return true
+			return config.CheckRedirectURI(uri, c.Dev) == nil
 		}
 	}
 	return false

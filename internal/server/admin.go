@@ -14,7 +14,7 @@ import (
 // key, so neither says anything secret.
 func (s *Server) admin(programs *web.Surface) http.Handler {
 	surface := web.NewSurface(s.log)
-	metrics := promhttp.HandlerFor(s.metrics(programs, surface), promhttp.HandlerOpts{})
+	metrics := promhttp.HandlerFor(s.metrics(programs, s.users.Browser(), surface), promhttp.HandlerOpts{})
 	for path, h := range map[string]web.Handler{
 		"/healthz": s.healthy,
 		"/readyz":  s.ready,

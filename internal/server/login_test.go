@@ -1,8 +1,11 @@
 package server
 
 import (
+	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/hufu-project/hufu/wxsim"
@@ -48,6 +51,42 @@ clients: [{name: shop, key_sha256: [`+n.hash+`], apps: [`+shop+`], allow: [login
 		t.Errorf("status %d", status)
 	}
 	wants(t, body, `"openid":"`+wxsim.OpenID(shop, "xiaoming")+`"`, `"access_token":"10_`)
+
+	// The app's own token is known for what it is, where the user's is meant.
+	n.until("the app's token is told from the user's", func() bool {
+		token := n.sim.Current(shop, wxsim.Stable)
+		if token == "" {
+			return false
+		}
+		_, body := n.get("api", "/sns/userinfo?openid=o&access_token="+token)
+		return strings.Contains(body, `"errcode":40001`) && strings.Contains(body, "this is the app's token")
+	})
+}
+
+// What no browser of today sends, on the wire.
+func TestTheBrowsersListenerTakesOldAndOddRequests(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.write("web_url: https://auth.example.com\n" + anyPorts)
+	n.start()
+	for name, c := range map[string]struct{ request, first string }{
+		"HTTP/1.0":      {"GET /connect/oauth2/authorize?appid=x HTTP/1.0\r\n\r\n", "HTTP/1.0 400 "},
+		"HEAD":          {"HEAD /callback?code=1&state=2 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "HTTP/1.1 405 "},
+		"POST":          {"POST /callback HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close\r\n\r\na=b", "HTTP/1.1 405 "},
+		"giant cookies": {"GET /callback?state=x HTTP/1.1\r\nHost: h\r\nCookie: a=" + strings.Repeat("x", 20<<10) + "\r\nConnection: close\r\n\r\n", "HTTP/1.1 400 "},
+		"too giant":     {"GET /callback?state=x HTTP/1.1\r\nHost: h\r\nCookie: a=" + strings.Repeat("x", 64<<10) + "\r\nConnection: close\r\n\r\n", "HTTP/1.1 431 "},
+	} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(n.URL("web"), "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, _ = io.WriteString(conn, c.request) }()
+		answer, _ := io.ReadAll(conn)
+		conn.Close()
+		if !strings.HasPrefix(string(answer), c.first) || strings.Contains(string(answer), "\r\nLocation:") {
+			t.Errorf("%s: %.200q", name, answer)
+		}
+	}
 }
 
 // visit opens an address on listen.web as WeChat's browser does, and does not

@@ -13,7 +13,8 @@ import (
 // storeTime bounds a question to the store in a scrape.
 const storeTime = time.Second
 
-// The metrics of the node; those of credentials are in metrics_credential.go.
+// The metrics of the node; those of credentials are in metrics_credential.go,
+// those of logins in metrics_login.go.
 // All are read at the scrape: nothing is looked up by label while a request is
 // served.
 var (
@@ -57,6 +58,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	s, to := c.server, scrape{out}
 	to.credentials(s.keeper.All())
 	to.calls(s.gateway.Counts())
+	to.logins(s.users.Counts())
 
 	guard := s.guard.Counts()
 	to.count(descUnrecorded, guard.Unrecorded)

@@ -15,13 +15,13 @@ var (
 	descErrcodes = desc("call_errcodes_total", "Errcodes that calls were answered with.", "client", "path", "errcode")
 	descHeals    = desc("call_heals_total", "Calls that were sent once more with another token.", "client", "path")
 	descTook     = desc("call_seconds", "How long calls took.", "client", "path")
-	descUnderWay = desc("calls_under_way", "Calls that have not ended.")
+	descCallsNow = desc("calls_under_way", "Calls that have not ended.")
 	descAppCalls = desc("app_calls_total", "Calls by app; those of the apps beyond the hundredth have none.", "app")
 )
 
 // calls sends what there is to tell about calls.
 func (to scrape) calls(all gateway.Counts) {
-	to.gauge(descUnderWay, float64(all.Now))
+	to.gauge(descCallsNow, float64(all.Now))
 	for app, n := range all.Apps {
 		to.count(descAppCalls, n, string(app))
 	}

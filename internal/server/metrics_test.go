@@ -104,11 +104,14 @@ func TestMetricNames(t *testing.T) {
 	}
 	want := []string{
 		"app_calls_total counter", "audit_failures_total counter", "build_info gauge", "call_errcodes_total counter",
-		"call_heals_total counter", "call_seconds histogram", "calls_total counter", "calls_under_way gauge", "config_passes gauge", "config_reload_failures_total counter",
+		"call_heals_total counter", "call_seconds histogram", "calls_total counter", "calls_under_way gauge", "code_exchanges_total counter", "config_passes gauge", "config_reload_failures_total counter",
 		"credential_age_seconds gauge", "credential_expires_in_seconds gauge", "credential_expires_in_seconds_min gauge",
 		"credential_generation gauge", "credential_in_doubt gauge", "credential_live gauge", "credential_state gauge",
 		"credentials gauge", "denied_total counter", "issue_budget gauge", "issues_total counter", "limited_total counter",
+		"login_pages_total counter", "logins_arrived_total counter", "logins_begun_again_total counter", "logins_begun_total counter",
+		"logins_refused_total counter", "logins_under_way gauge",
 		"panics_total counter", "reads_total counter", "reports_total counter", "store_up gauge", "store_writable gauge",
+		"user_calls_total counter", "user_token_renewals_total counter",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("metrics\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

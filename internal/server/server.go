@@ -19,6 +19,7 @@ import (
 	"github.com/hufu-project/hufu/internal/access"
 	"github.com/hufu-project/hufu/internal/api"
 	"github.com/hufu-project/hufu/internal/config"
+	"github.com/hufu-project/hufu/internal/credential"
 	"github.com/hufu-project/hufu/internal/gateway"
 	"github.com/hufu-project/hufu/internal/keeper"
 	"github.com/hufu-project/hufu/internal/registry"
@@ -65,6 +66,7 @@ type Server struct {
 	registry *registry.Registry
 	upstream *wechat.Client
 	keeper   *keeper.Keeper
+	users    *webauth.Auth
 	audit    *access.Audit
 	guard    *access.Guard
 	gateway  *gateway.Gateway
@@ -126,29 +128,38 @@ func New(cfg *config.Config, o Options) (_ *Server, err error) {
 	if s.certs, err = loadCertificate(cfg.TLS); err != nil {
 		return nil, err
 	}
+	phantoms := access.NewPhantoms(s.registry, cfg.WeChat.Life, keys.DeriveAll(access.PhantomLabel))
 	programs := api.New(api.Options{
-		Registry: s.registry, Keeper: s.keeper, Guard: s.guard, Draining: s.draining, Log: s.log,
+		Registry: s.registry, Keeper: s.keeper, Guard: s.guard, Phantoms: phantoms, Draining: s.draining, Log: s.log,
 	})
 	programs.Handle("GET", "/v1/status", s.status(programs))
-	phantoms := access.NewPhantoms(s.registry, cfg.WeChat.Life/24, keys.DeriveAll(access.PhantomLabel)...)
-	users := webauth.New(webauth.Options{
-		Store: s.witness, Registry: s.registry, Guard: s.guard, Upstream: s.upstream, Phantoms: phantoms,
-		Config: s.config.inForce.Load, HashKeys: keys.DeriveAll(webauth.HashLabel), Node: s.node, Log: s.log,
+	s.users = webauth.New(webauth.Options{
+		Store: s.witness, Registry: s.registry, Guard: s.guard, Upstream: s.upstream,
+		Phantoms: phantoms,
+		Config:   s.config.inForce.Load, HashKeys: keys.DeriveAll(webauth.HashLabel),
+		Alone: s.store.Alone(), Node: s.node, Log: s.log,
+		AppsToken: func(token string) bool {
+			_, ok := s.keeper.Find(credential.NewSecret(token))
+			return ok
+		},
 	})
-	users.Mount(programs)
+	if err := recall(s.draining, s.users); err != nil {
+		s.log.Warn("the bounds on logins begin at zero", "err", err)
+	}
+	s.users.Mount(programs)
 	s.gateway = gateway.New(gateway.Options{
 		Keeper: s.keeper, Guard: s.guard, Phantoms: phantoms, Upstream: s.upstream, Config: s.config.inForce.Load, Log: s.log,
 	})
 	s.gateway.Mount(programs)
 	s.config.trust = func(proxies []netip.Prefix) {
 		programs.Trust(proxies)
-		users.Browser().Trust(proxies)
+		s.users.Browser().Trust(proxies)
 	}
 	s.config.trust(cfg.TrustedProxies)
 
 	for _, l := range []*site{
 		{name: "api", addr: cfg.Listen.API, handler: programs, tls: true},
-		{name: "web", addr: cfg.Listen.Web, handler: users.Browser()},
+		{name: "web", addr: cfg.Listen.Web, handler: s.users.Browser()},
 		{name: "admin", addr: cfg.Listen.Admin, handler: s.admin(programs), tls: true},
 	} {
 		if err := s.listen(l); err != nil {

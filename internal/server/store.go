@@ -12,6 +12,7 @@ import (
 	"github.com/hufu-project/hufu/internal/store"
 	"github.com/hufu-project/hufu/internal/store/bolt"
 	"github.com/hufu-project/hufu/internal/store/sealed"
+	"github.com/hufu-project/hufu/internal/webauth"
 )
 
 // openTime bounds what is asked of the store before the process starts.
@@ -83,4 +84,11 @@ func absolute(path string) string {
 		return abs
 	}
 	return path
+}
+
+// recall lets web authorization count what a process before this one began.
+func recall(ctx context.Context, users *webauth.Auth) error {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	return users.Recall(ctx)
 }

@@ -13,7 +13,7 @@ import (
 const maxState = 2048
 
 // parameters reads a query in which nothing may be read in two ways: it must
-// be well-formed, and no parameter of ours may come twice.
+// be well-formed, and no parameter may come twice.
 func parameters(r *http.Request) (map[string]string, bool) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {

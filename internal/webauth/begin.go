@@ -3,6 +3,7 @@ package webauth
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -41,7 +42,8 @@ func (a *Auth) begin(path string) func(http.ResponseWriter, *http.Request, acces
 	return func(w http.ResponseWriter, r *http.Request, q access.Request) {
 		l, app, client, why := a.wanted(r, path)
 		if why != "" {
-			a.Log.InfoContext(r.Context(), "a login is refused", "request", q.String(), "why", why)
+			a.counted.refused.add(string(why))
+			a.Log.InfoContext(r.Context(), "a login is refused", "request", q.String(), "why", whys[why])
 			a.page(w, r, q, page{kind: refused})
 			return
 		}
@@ -58,41 +60,61 @@ func (a *Auth) begin(path string) func(http.ResponseWriter, *http.Request, acces
 		case errors.Is(err, errTooMany):
 			a.Log.WarnContext(r.Context(), "a login is refused: too many are under way", "request", q.String(), "ip", ip.String())
 			a.page(w, r, q, page{kind: tooMany, home: client.HomeURL})
+		case r.Context().Err() != nil: // the browser has gone
 		case err != nil:
 			a.Log.ErrorContext(r.Context(), "a login cannot be written down", "request", q.String(), "err", err)
 			a.page(w, r, q, page{kind: failed, home: client.HomeURL})
 		default:
+			a.counted.begun.Add(1)
 			send(w, to)
 		}
 	}
 }
 
+// reason is why an authorize address is refused.
+type reason string
+
+// whys are the reasons, in words for the log.
+var whys = map[reason]string{
+	"query":         "the query is malformed, or has a parameter twice",
+	"appid":         "no such app",
+	"redirect_uri":  "no client, or more than one, has registered the redirect_uri for this app and may log in",
+	"prefix":        "code: wechat is for exact addresses, and this one only lies below a prefix",
+	"response_type": "response_type is not code",
+	"type":          "an app of this type does not log users in on this path",
+	"scope":         "the scope is none that this path has",
+	"state":         "the state is longer than 2048 bytes",
+	"web_url":       "there is no web_url, so WeChat cannot send the browser back",
+}
+
+func reasons() []reason { return slices.Sorted(maps.Keys(whys)) }
+
 // wanted reads what the browser brought; why is the reason to refuse it.
-func (a *Auth) wanted(r *http.Request, path string) (l login, app *registry.App, client *registry.Client, why string) {
+func (a *Auth) wanted(r *http.Request, path string) (l login, app *registry.App, client *registry.Client, why reason) {
 	query, ok := parameters(r)
 	if !ok {
-		return l, nil, nil, "the query is malformed, or has a parameter twice"
+		return l, nil, nil, "query"
 	}
 	app, ok = a.Registry.App(credential.App(query["appid"]))
 	if !ok {
-		return l, nil, nil, "no such app"
+		return l, nil, nil, "appid"
 	}
 	client, ok = a.Registry.ClientByRedirect(app.AppID, query["redirect_uri"])
 	switch {
 	case !ok:
-		return l, nil, nil, "no client, or more than one, has registered the redirect_uri for this app and may log in"
+		return l, nil, nil, "redirect_uri"
 	case client.Code == config.WeChatCode && !slices.Contains(client.RedirectURIs, query["redirect_uri"]):
-		why = "code: wechat is for exact addresses, and this one only lies below a prefix"
+		why = "prefix"
 	case query["response_type"] != "code":
-		why = "response_type is not code"
+		why = "response_type"
 	case (app.Type == config.Website) != (path == qrconnectPath) || app.Type == config.MiniProgram:
-		why = "an app of this type does not log users in on this path"
+		why = "type"
 	case !slices.Contains(scopes[path], query["scope"]):
-		why = "the scope is none that this path has"
+		why = "scope"
 	case len(query["state"]) > maxState:
-		why = "the state is longer than 2048 bytes"
+		why = "state"
 	case a.webURL(app) == "":
-		why = "there is no web_url, so WeChat cannot send the browser back"
+		why = "web_url"
 	}
 	l = login{
 		Step: started, App: app.AppID, Client: client.Name, Redirect: query["redirect_uri"], State: []byte(query["state"]),

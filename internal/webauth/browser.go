@@ -61,6 +61,7 @@ func (a *Auth) verifyFile(w http.ResponseWriter, r *http.Request, _ access.Reque
 		return web.NotFound()
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Referrer-Policy", "no-referrer")
 	_, _ = io.WriteString(w, content)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/hufu-project/hufu/internal/access"
 	"github.com/hufu-project/hufu/internal/config"
@@ -21,12 +22,16 @@ const maxCode = 512
 // bound to, with WeChat's code.
 type visit struct {
 	key    string
+	state  string // ours
 	record store.Record
 	login  login
 	app    *registry.App
 	client *registry.Client
 	code   string
 	hash   []byte // of the code
+	// followed: the browser went where we sent it, which a fetch that it
+	// throws away never does.
+	followed bool
 }
 
 // callback answers /callback, where WeChat sends the browser back to.
@@ -39,7 +44,7 @@ func (a *Auth) callback(w http.ResponseWriter, r *http.Request, q access.Request
 			return
 		}
 	}
-	if p.err != nil {
+	if p.err != nil && r.Context().Err() == nil { // or else the browser has gone
 		a.Log.ErrorContext(r.Context(), "a login cannot be carried on", "request", q.String(), "err", p.err)
 	}
 	a.page(w, r, q, p)
@@ -56,7 +61,7 @@ func (a *Auth) arrive(r *http.Request) (*visit, page) {
 	if !drawn(query["state"]) {
 		return nil, page{kind: expired}
 	}
-	v := &visit{key: hashed("login/", query["state"])}
+	v := &visit{key: hashed("login/", query["state"]), state: query["state"], followed: query[followed] != ""}
 	var err error
 	v.record, err = a.read(r.Context(), v.key, &v.login)
 	switch {
@@ -97,15 +102,18 @@ func (a *Auth) carryOn(ctx context.Context, q access.Request, v *visit) (to stri
 		if v.hash == nil {
 			if l.Step == started {
 				// Nothing changes: a user may go back and think again.
+				a.counted.arrived.add(arrivedDenied)
 				return withParameters(l.Redirect, [2]string{"error", "access_denied"}, [2]string{"state", string(l.State)}), p
 			}
 			return "", page{kind: refused, home: v.client.HomeURL}
 		}
-		if l.Step != started && subtle.ConstantTimeCompare(l.Code, v.hash) != 1 {
+		if l.Step != started && subtle.ConstantTimeCompare(l.Code, v.hash) != 1 && !twofold(v) {
 			return "", page{kind: refused, home: v.client.HomeURL}
 		}
 		var err error
 		switch {
+		case l.Step == started && v.client.Code == config.WeChatCode && !v.followed:
+			to = withParameters(a.webURL(v.app)+callbackPath, [2]string{"code", v.code}, [2]string{"state", v.state}, [2]string{followed, "1"})
 		case l.Step == started && v.client.Code == config.WeChatCode:
 			to, err = a.relay(ctx, v)
 		case l.Step == started:
@@ -131,6 +139,12 @@ func (a *Auth) carryOn(ctx context.Context, q access.Request, v *visit) (to stri
 	}
 }
 
+// twofold: a login that stands in place of a lost one may come back with two
+// codes. WeChat's browser fetched the callback twice, both fetches were sent
+// through authorize, and each was given a code. One is exchanged; whoever
+// brings the other is the same browser, and arrives with the same result.
+func twofold(v *visit) bool { return v.login.Again && v.client.Code != config.WeChatCode }
+
 // look reads the login anew.
 func (a *Auth) look(ctx context.Context, v *visit) error {
 	v.login = login{}
@@ -141,9 +155,9 @@ func (a *Auth) look(ctx context.Context, v *visit) error {
 
 // take replaces the login by next.
 func (a *Auth) take(ctx context.Context, v *visit, next login) error {
-	life := doneLife
-	if next.Step != done {
-		life = 0
+	var life time.Duration // as it was
+	if next.Step != v.login.Step && next.Step != started {
+		life = doneLife
 	}
 	r, err := a.write(ctx, v.record, next, life)
 	if err != nil {
@@ -157,21 +171,26 @@ func (a *Auth) take(ctx context.Context, v *visit, next login) error {
 	return nil
 }
 
+// followed is a parameter of the callback for code: wechat. WeChat's browser may
+// fetch a callback twice and throw one of the answers away. So the answer to
+// the callback itself only leads to the callback once more, and the code goes
+// to who follows it.
+const followed = "followed"
+
 // relay passes WeChat's own code on to a site that exchanges it itself: once,
-// and to an exact address. Whoever comes again is sent through authorize anew,
-// as if the answer had been lost, since WeChat's browser may have thrown the
-// first one away.
+// and to an exact address. Whoever comes again, with the back button or because
+// both fetches were followed, is sent through authorize anew, as if the answer
+// had been lost.
 func (a *Auth) relay(ctx context.Context, v *visit) (to string, err error) {
 	if !slices.Contains(v.client.RedirectURIs, v.login.Redirect) {
 		return "", errors.New("code: wechat is for exact addresses in redirect_uris")
 	}
-	next, err := a.anew(ctx, v)
-	if err != nil {
-		return "", err
-	}
+	next := v.login
+	next.Step, next.Code, next.Relayed = done, v.hash, true
 	if err := a.take(ctx, v, next); err != nil {
 		return "", err
 	}
+	a.counted.arrived.add(arrivedWeChat)
 	return withParameters(v.login.Redirect, [2]string{"code", v.code}, [2]string{"state", string(v.login.State)}), nil
 }
 
@@ -182,8 +201,14 @@ func (a *Auth) arrived(ctx context.Context, v *visit) (to string, p page, err er
 	switch {
 	case l.Next != "":
 		return a.at(l, a.webURL(v.app), l.Next), p, nil
-	case l.User == nil:
+	case l.Failure != "":
 		return "", page{kind: l.Failure, home: home}, nil
+	case l.Relayed:
+		next, err := a.anew(ctx, v)
+		if err == nil {
+			err = a.take(ctx, v, next)
+		}
+		return "", p, err
 	case l.User.Snapshot && v.client.Snapshot == config.SnapshotRefuse:
 		return "", page{kind: snapshot}, nil
 	case l.Codes >= maxCodes:
@@ -197,6 +222,7 @@ func (a *Auth) arrived(ctx context.Context, v *visit) (to string, p page, err er
 	if err != nil {
 		return "", p, err
 	}
+	a.counted.arrived.add(arrivedCode)
 	return withParameters(l.Redirect, [2]string{"code", code}, [2]string{"state", string(l.State)}), p, nil
 }
 

@@ -65,6 +65,7 @@ var codeGone = map[int]bool{40029: true, 40163: true, 42003: true}
 func (a *Auth) askWeChat(ctx context.Context, v *visit) (wechat.UserGrant, error) {
 	secret := a.secrets.of(v.app)
 	g, err := a.Upstream.ExchangeCode(ctx, v.app.AppID, secret, credential.NewSecret(v.code))
+	a.counted.exchanges.add(outcome(err))
 	if a.secrets.refused(v.app, secret, err) {
 		return g, errOtherSecret
 	}
@@ -96,8 +97,7 @@ func (a *Auth) commit(ctx context.Context, v *visit, next login) error {
 // older than any exchange can be, its node is dead or its answer lost: nobody
 // asks WeChat again, the browser is sent through authorize once more.
 func (a *Auth) await(ctx context.Context, v *visit) error {
-	left := a.term - v.record.Now.Sub(v.record.Written)
-	waiting, cancel := context.WithTimeout(ctx, max(left, 0))
+	waiting, cancel := context.WithTimeout(ctx, a.hope(v))
 	defer cancel()
 	for range a.Store.Watch(waiting, v.key) {
 		if err := a.look(ctx, v); err != nil {
@@ -110,7 +110,7 @@ func (a *Auth) await(ctx context.Context, v *visit) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := a.look(ctx, v); err != nil || v.login.Step != exchanging || v.record.Now.Sub(v.record.Written) < a.term {
+	if err := a.look(ctx, v); err != nil || v.login.Step != exchanging || a.hope(v) > 0 {
 		return err
 	}
 	next, err := a.anew(ctx, v)
@@ -118,6 +118,15 @@ func (a *Auth) await(ctx context.Context, v *visit) error {
 		return err
 	}
 	return a.take(ctx, v, next)
+}
+
+// hope is how long an exchange that somebody else is at may still take. A store
+// that only this process can have open tells at once that another is dead.
+func (a *Auth) hope(v *visit) time.Duration {
+	if a.Alone && v.login.Node != a.Node {
+		return 0
+	}
+	return max(0, a.term-v.record.Now.Sub(v.record.Written))
 }
 
 // anew gives what becomes of a login whose answer is lost: another is begun in
@@ -135,9 +144,12 @@ func (a *Auth) anew(ctx context.Context, v *visit) (login, error) {
 		Path: next.Path, Scope: next.Scope, More: next.More, Browser: next.Browser, Again: true,
 	}
 	state := draw()
-	if err := a.create(ctx, hashed("login/", state), second, beginLife); err != nil {
+	key := hashed("login/", state)
+	if err := a.create(ctx, key, second, beginLife); err != nil {
 		return next, err
 	}
+	a.bounds.pass(v.key, key)
+	a.counted.again.Add(1)
 	next.Next = state
 	return next, nil
 }

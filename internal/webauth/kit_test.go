@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -31,10 +32,12 @@ const (
 	shop    = "wx0123456789abcdef"
 	website = "wxaaaaaaaaaaaaaaaa"
 	mini    = "wxbbbbbbbbbbbbbbbb"
-	secret  = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
-	webURL  = "https://auth.example.com"
-	site    = "https://app.example.com/cb"
-	phoneUA = "Mozilla/5.0 (Linux; Android 14) MicroMessenger/8.0.50"
+	// appsToken is what the world takes for the token of an app.
+	appsToken = "91_theAppsOwnToken"
+	secret    = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+	webURL    = "https://auth.example.com"
+	site      = "https://app.example.com/cb"
+	phoneUA   = "Mozilla/5.0 (Linux; Android 14) MicroMessenger/8.0.50"
 )
 
 // world is web authorization with the simulator as its WeChat, and a client of
@@ -57,11 +60,13 @@ type world struct {
 	flaky  *flaky
 }
 
-// flaky is a store whose writes can be made to fail.
+// flaky is a store that can be made to fail.
 type flaky struct {
 	store.Store
 	mu  sync.Mutex
 	put func(do func() (store.Record, error)) (store.Record, error) // nil: as it is
+	// gone: it answers no question either.
+	gone bool
 }
 
 func (f *flaky) Put(ctx context.Context, r store.Record) (store.Record, error) {
@@ -72,6 +77,30 @@ func (f *flaky) Put(ctx context.Context, r store.Record) (store.Record, error) {
 		return f.Store.Put(ctx, r)
 	}
 	return put(func() (store.Record, error) { return f.Store.Put(ctx, r) })
+}
+
+// errAway is a store that cannot be reached.
+var errAway = errors.New("the store is away")
+
+func (f *flaky) Get(ctx context.Context, key string) (store.Record, error) {
+	f.mu.Lock()
+	gone := f.gone
+	f.mu.Unlock()
+	if gone {
+		return store.Record{}, errAway
+	}
+	return f.Store.Get(ctx, key)
+}
+
+// away makes the store go away, and come back.
+func (f *flaky) away(gone bool) {
+	f.fail(nil)
+	if gone {
+		f.fail(func(func() (store.Record, error)) (store.Record, error) { return store.Record{}, errAway })
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gone = gone
 }
 
 func (f *flaky) fail(put func(do func() (store.Record, error)) (store.Record, error)) {
@@ -97,14 +126,17 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB) *world { t.Helper(); return newWorldWith(t, 0) }
+
+// newWorldWith adds quirks of WeChat's.
+func newWorldWith(t testing.TB, quirks wxsim.Quirk) *world {
 	t.Helper()
 	w := &world{t: t, keys: map[string]string{}, log: &buffer{}, conf: &config.Config{
 		WebURL:      webURL,
 		VerifyFiles: map[string]string{"MP_verify_AbCdEf0123456789.txt": "AbCdEf0123456789"},
 		WeChat:      config.WeChat{OpenURL: "https://open.weixin.qq.com", Life: 2 * time.Hour},
 	}}
-	w.sim = wxsim.New(wxsim.Options{Quirks: wxsim.StrictOrder | wxsim.StrictState, Seed: 1})
+	w.sim = wxsim.New(wxsim.Options{Quirks: wxsim.StrictOrder | wxsim.StrictState | quirks, Seed: 1})
 	domain := []string{"auth.example.com"}
 	must(t, w.sim.AddApp(wxsim.App{ID: shop, Secret: secret, CallbackDomains: domain, OpenPlatform: "op"}))
 	must(t, w.sim.AddApp(wxsim.App{ID: website, Secret: secret, Type: wxsim.Website, CallbackDomains: domain, OpenPlatform: "op"}))
@@ -158,9 +190,10 @@ func (w *world) node(name string, log *slog.Logger, audit *access.Audit, ring *s
 	must(w.t, err)
 	return New(Options{
 		Store: w.flaky, Registry: w.reg, Guard: access.New(w.reg, audit, name, log),
-		Phantoms: access.NewPhantoms(w.reg, 5*time.Minute, ring.DeriveAll(access.PhantomLabel)...),
+		Phantoms: access.NewPhantoms(w.reg, 2*time.Hour, ring.DeriveAll(access.PhantomLabel)),
 		Upstream: upstream, Config: func() *config.Config { return w.conf },
-		HashKeys: ring.DeriveAll(HashLabel), Node: name, Log: log,
+		HashKeys: ring.DeriveAll(HashLabel), AppsToken: func(token string) bool { return token == appsToken },
+		Node: name, Log: log,
 	})
 }
 

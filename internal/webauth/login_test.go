@@ -42,12 +42,12 @@ func TestWeChatIsAskedInItsOwnOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	// The site sends the parameters as its SDK likes.
-	to := w.phone().begin(webURL + authorizePath + "?connect_redirect=1&state=&scope=snsapi_userinfo&response_type=code&forcePopup=true&uin=1&redirect_uri=" +
+	to := w.phone().begin(webURL + authorizePath + "?connect_redirect=1&state=&scope=snsapi_userinfo&response_type=code&lang=en&forceSnapShot=true&forcePopup=true&uin=1&redirect_uri=" +
 		url.QueryEscape(site) + "&appid=" + shop)
 	const head = "https://open.weixin.qq.com/connect/oauth2/authorize?appid=" + shop +
 		"&redirect_uri=https%3A%2F%2Fauth.example.com%2Fcallback&response_type=code&scope=snsapi_userinfo&state="
 	rest, ok := strings.CutPrefix(to, head)
-	if !ok || !drawn(rest[:32]) || rest[32:] != "&forcePopup=true&connect_redirect=1#wechat_redirect" {
+	if !ok || !drawn(rest[:32]) || rest[32:] != "&forcePopup=true&forceSnapShot=true&connect_redirect=1&lang=en#wechat_redirect" {
 		t.Error(to)
 	}
 }
@@ -304,14 +304,7 @@ func TestADeadNodeIsWaitedForAndNeverRepeated(t *testing.T) {
 	w.auth.term = 300 * time.Millisecond
 	p := w.phone()
 	callback := p.callback(authorize(shop, site, wechat.ScopeBase, "S"))
-	r := newRequest(callback, p)
-	v, pg := w.auth.arrive(r)
-	if pg.kind != "" {
-		t.Fatal(pg)
-	}
-	dead := v.login
-	dead.Step, dead.Code, dead.Node, dead.Attempt = exchanging, v.hash, "n0", "x"
-	must(t, w.auth.take(t.Context(), v, dead))
+	dies(t, p, callback)
 
 	began := time.Now()
 	var anew sync.Map
@@ -326,6 +319,44 @@ func TestADeadNodeIsWaitedForAndNeverRepeated(t *testing.T) {
 		t.Fatalf("after %v: %q, %d exchanges", took, to, w.exchanges())
 	}
 	p.arrive(p.consent(to[0]))
+}
+
+// dies lets a node write down that it exchanges the code of a callback, and no
+// more.
+func dies(t *testing.T, p *phone, callback string) {
+	t.Helper()
+	v, pg := p.w.auth.arrive(newRequest(callback, p))
+	if pg.kind != "" {
+		t.Fatal(pg)
+	}
+	dead := v.login
+	dead.Step, dead.Code, dead.Node, dead.Attempt = exchanging, v.hash, "n0", "x"
+	must(t, p.w.auth.take(t.Context(), v, dead))
+}
+
+// The lock of an embedded store proves that the process which began the
+// exchange is dead: nobody waits.
+func TestARestartProvesAnExchangeDead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.auth.Alone = true
+	p := w.phone()
+	callback := p.callback(authorize(shop, site, wechat.ScopeBase, "S"))
+	dies(t, p, callback)
+	began := time.Now()
+	again := p.get(callback).Header.Get("Location")
+	if took := time.Since(began); took > exchangeTerm/2 || !strings.HasPrefix(again, "https://open.weixin.qq.com/") || w.exchanges() != 0 {
+		t.Fatalf("after %v: %q, %d exchanges", took, again, w.exchanges())
+	}
+	p.arrive(p.consent(again))
+	// What this process is at itself is waited for.
+	callback = p.callback(authorize(shop, site, wechat.ScopeBase, "S"))
+	w.sim.Fail(wxsim.Fault{Path: "/sns/", Mode: wxsim.SlowAnswer, Delay: 150 * time.Millisecond})
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() { p.arrive(callback) })
+	}
+	all.Wait()
 }
 
 func newRequest(address string, p *phone) *http.Request {
@@ -381,16 +412,25 @@ func TestRelayedCodesAreWeChatsOwnAndGoOutOnce(t *testing.T) {
 	p := w.phone()
 	callback := p.callback(authorize(shop, "https://relay.example.com/cb", wechat.ScopeBase, "S"))
 	u, _ := url.Parse(callback)
-	if got := p.arrive(callback); got.Get("code") != u.Query().Get("code") || got.Get("state") != "S" {
+	onward := p.get(callback).Header.Get("Location")
+	if onward != callback+"&followed=1" || onward != p.get(callback).Header.Get("Location") {
+		t.Fatalf("the callback leads to %q", onward)
+	}
+	isPage(t, w.phone().get(onward), http.StatusBadRequest, "请重新登录")
+	if got := p.arrive(onward); got.Get("code") != u.Query().Get("code") || got.Get("state") != "S" {
 		t.Fatal(got)
 	}
-	again := p.get(callback).Header.Get("Location")
-	if !strings.HasPrefix(again, "https://open.weixin.qq.com/") || again != p.get(callback).Header.Get("Location") {
-		t.Fatal(again)
+	for _, late := range []string{callback, onward} {
+		again := p.get(late).Header.Get("Location")
+		if !strings.HasPrefix(again, "https://open.weixin.qq.com/") || strings.Contains(again, u.Query().Get("code")) || again != p.get(callback).Header.Get("Location") {
+			t.Fatalf("the second time it leads to %q", again)
+		}
 	}
-	if got := p.arrive(p.consent(again)); drawn(got.Get("code")) && got.Get("code") == u.Query().Get("code") || got.Get("state") != "S" {
+	again := p.consent(p.get(callback).Header.Get("Location"))
+	if got := p.arrive(p.get(again).Header.Get("Location")); got.Get("code") == u.Query().Get("code") || got.Get("state") != "S" {
 		t.Error(got)
 	}
+	isPage(t, p.get(again), http.StatusServiceUnavailable, "出了点问题") // not for ever
 	if w.exchanges() != 0 {
 		t.Error("the code was exchanged")
 	}
@@ -402,7 +442,7 @@ func TestRelayedCodesAreWeChatsOwnAndGoOutOnce(t *testing.T) {
 		}
 	}
 	w.declare()
-	isPage(t, p.get(callback), http.StatusServiceUnavailable)
+	isPage(t, p.get(callback+"&followed=1"), http.StatusServiceUnavailable)
 	isPage(t, p.get(authorize(shop, "https://relay.example.com/cb", wechat.ScopeBase, "S")), http.StatusBadRequest)
 }
 
@@ -443,6 +483,34 @@ func TestLoginsThatAreNeverFinishedDoNotFillTheStore(t *testing.T) {
 		t.Errorf("%d logins", n)
 	}
 	w.phone().begin(authorize(shop, site, wechat.ScopeBase, "S")) // others are not held up
+}
+
+// A restart forgets no login that is under way, so it is no way round the
+// bounds.
+func TestTheBoundsHoldAcrossARestart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.phone()
+	for range 5 {
+		p.code(site, wechat.ScopeBase) // finished: does not count
+	}
+	for range perBrowser - 1 {
+		p.begin(authorize(shop, site, wechat.ScopeBase, "S"))
+	}
+	last := p.begin(authorize(shop, site, wechat.ScopeBase, "S"))
+	p.node = w.second()
+	must(t, p.node.Recall(t.Context()))
+	isPage(t, p.get(authorize(shop, site, wechat.ScopeBase, "S")), http.StatusTooManyRequests)
+	if p.node.bounds.total != perBrowser {
+		t.Errorf("%d count, want %d", p.node.bounds.total, perBrowser)
+	}
+	for _, l := range p.node.bounds.queue {
+		if age := time.Since(l.at); age < -time.Second || age > time.Minute {
+			t.Errorf("one counts as %v old", age)
+		}
+	}
+	p.arrive(p.consent(last))
+	p.begin(authorize(shop, site, wechat.ScopeBase, "S"))
 }
 
 func TestMadeUpCodesDoNotFillTheStoreEither(t *testing.T) {

@@ -21,16 +21,18 @@ type pageKind string
 
 // The pages.
 const (
-	refused      pageKind = "refused"       // the address that leads here is wrong
-	denied       pageKind = "denied"        // the user did not consent
-	expired      pageKind = "expired"       // too late, or once too often
-	otherBrowser pageKind = "other_browser" // not the browser that began
-	outside      pageKind = "outside"       // not in WeChat
-	snapshot     pageKind = "snapshot"      // WeChat's snapshot mode
-	tooMany      pageKind = "too_many"
+	refused      pageKind = "refused"   // the address that leads here is wrong
+	denied       pageKind = "denied"    // the user did not consent
+	expired      pageKind = "expired"   // too late, or once too often
+	otherBrowser pageKind = "elsewhere" // not the browser that began
+	outside      pageKind = "outside"   // not in WeChat
+	snapshot     pageKind = "snapshot"  // WeChat's snapshot mode
+	tooMany      pageKind = "busy"
 	failed       pageKind = "failed"  // something went wrong
 	nothing      pageKind = "nothing" // no such page
 )
+
+var pageKinds = []pageKind{refused, denied, expired, otherBrowser, outside, snapshot, tooMany, failed, nothing}
 
 // page is a page to show.
 type page struct {
@@ -66,6 +68,7 @@ func (a *Auth) page(w http.ResponseWriter, r *http.Request, q access.Request, p 
 			p.status = http.StatusBadRequest
 		}
 	}
+	a.counted.pages.add(string(p.kind))
 	lang := language(r.Header.Get("Accept-Language"))
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
@@ -74,7 +77,7 @@ func (a *Auth) page(w http.ResponseWriter, r *http.Request, q access.Request, p 
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Frame-Options", "DENY")
 	w.WriteHeader(p.status)
-	view := view{lang: lang, words: words[lang], text: words[lang].pages[p.kind], home: p.home, request: q.String()}
+	view := view{kind: p.kind, lang: lang, words: words[lang], home: p.home, request: q.String()}
 	if p.qr != "" {
 		view.qr = drawQR(p.qr)
 	}

@@ -24,7 +24,7 @@ func TestPagesSpeakTheBrowsersLanguage(t *testing.T) {
 	}
 	w := newWorld(t)
 	resp := w.phone().get(webURL+authorizePath, func(r *http.Request) { r.Header.Set("Accept-Language", "en-GB") })
-	if text := isPage(t, resp, http.StatusBadRequest, "Cannot sign in", `<html lang="en">`, "Request "); strings.Contains(text, "无法登录") {
+	if text := isPage(t, resp, http.StatusBadRequest, "Cannot sign in", `<html lang="en">`, `<body id="refused">`, "Request <code>"); strings.Contains(text, "无法登录") {
 		t.Error(text)
 	}
 	isPage(t, w.phone().get(webURL+"/somewhere"), http.StatusNotFound, "没有这个页面")
@@ -33,15 +33,38 @@ func TestPagesSpeakTheBrowsersLanguage(t *testing.T) {
 
 func TestBothLanguagesHaveEveryPage(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []pageKind{refused, denied, expired, otherBrowser, outside, snapshot, tooMany, failed, nothing} {
+	for _, kind := range pageKinds {
 		for lang, w := range words {
-			if p := w.pages[kind]; p.title == "" || p.body == "" {
+			if p := w.pages[kind]; p.title == "" || p.what == "" || p.alone == "" {
 				t.Errorf("%s has no words for %s", lang, kind)
 			}
 		}
 	}
 	if len(words["zh"].pages) != len(words["en"].pages) {
 		t.Error("one language has more pages")
+	}
+}
+
+// Whoever reads a page is told to press a button that is there, or told what to
+// do without one.
+func TestPagesSpeakOfTheButtonOnlyWhereThereIsOne(t *testing.T) {
+	t.Parallel()
+	for lang, again := range map[string]string{"zh": "重新开始", "en": "Start again"} {
+		for _, kind := range pageKinds {
+			for _, home := range []string{"", "https://home.example.com/"} {
+				v := view{kind: kind, lang: lang, words: words[lang], home: home}
+				var b strings.Builder
+				must(t, show(v).Render(t.Context(), &b))
+				_, text, _ := strings.Cut(b.String(), "</h1>")
+				text, button, _ := strings.Cut(text, "<a ")
+				if there := strings.Contains(button, "href="); there != (home != "") || strings.Contains(text, again) && !there {
+					t.Errorf("%s, %s, home %q: %s", lang, kind, home, b.String())
+				}
+				if !strings.Contains(b.String(), `<body id="`+string(kind)+`">`) || strings.Trim(string(kind), "abcdefghijklmnopqrstuvwxyz") != "" {
+					t.Errorf("%s: no id that a test finds it by", kind)
+				}
+			}
+		}
 	}
 }
 
@@ -61,10 +84,9 @@ func TestPagesShowNothingThatCameWithTheRequest(t *testing.T) {
 			t.Errorf("%s: %d %s", address, resp.StatusCode, text)
 		}
 	}
-	for _, kind := range []pageKind{refused, denied, expired, otherBrowser, outside, snapshot, tooMany, failed, nothing} {
-		text := words["zh"].pages[kind]
+	for _, kind := range pageKinds {
 		var b strings.Builder
-		must(t, show(view{lang: "zh", words: words["zh"], text: text, home: `https://home.example.com/?a="><script>`, request: "r"}).Render(t.Context(), &b))
+		must(t, show(view{kind: kind, lang: "zh", words: words["zh"], home: `https://home.example.com/?a="><script>`, request: "r"}).Render(t.Context(), &b))
 		if strings.Contains(b.String(), "<script") || regexp.MustCompile(`(?i)\s(on\w+|style)=`).MatchString(b.String()) {
 			t.Errorf("%s runs or styles something: %s", kind, b.String())
 		}
@@ -77,7 +99,7 @@ func TestOutsideOfWeChatThereIsACodeToScan(t *testing.T) {
 	p := w.phone()
 	p.ua = "Mozilla/5.0 (X11; Linux x86_64) Chrome/140"
 	address := authorize(shop, site, wechat.ScopeBase, "S1")
-	text := isPage(t, p.get(address), http.StatusBadRequest, "请在微信中打开", "<svg ", "扫一扫")
+	text := isPage(t, p.get(address), http.StatusBadRequest, "请在微信中打开", "<svg ", "扫一扫", `<body id="outside">`)
 	if w.logins() != 0 {
 		t.Error("a login was begun")
 	}
@@ -98,7 +120,7 @@ func TestOutsideOfWeChatThereIsACodeToScan(t *testing.T) {
 		}
 	}
 	// Another platform than WeChat's own may take any browser.
-	open := *w.conf
+	open, closed := *w.conf, w.conf
 	open.WeChat.OpenURL = "http://127.0.0.1:8780"
 	w.conf = &open
 	if resp := p.get(address); resp.StatusCode != http.StatusSeeOther {
@@ -106,6 +128,11 @@ func TestOutsideOfWeChatThereIsACodeToScan(t *testing.T) {
 	}
 	if drawQR(strings.Repeat("x", 4000)) != "" {
 		t.Error("what does not fit is drawn")
+	}
+	w.conf = closed
+	long := authorize(shop, site, wechat.ScopeBase, strings.Repeat("虎", maxState/3))
+	if text := isPage(t, p.get(long), http.StatusBadRequest, "请复制浏览器里的地址"); strings.Contains(text, "<svg") || strings.Contains(text, "扫一扫") {
+		t.Error("a code is spoken of that is not there:", text)
 	}
 }
 
@@ -124,6 +151,10 @@ func TestVerifyFilesAreServedAtTheRootAndBelowAPath(t *testing.T) {
 		if resp := w.phone().get(webURL + path); resp.StatusCode != http.StatusOK || body(resp) != "AbCdEf0123456789" {
 			t.Error(path, resp.StatusCode)
 		}
+	}
+	head := w.phone().get(webURL+"/MP_verify_AbCdEf0123456789.txt", func(r *http.Request) { r.Method = http.MethodHead })
+	if head.StatusCode != http.StatusOK {
+		t.Error(head.StatusCode)
 	}
 	isPage(t, w.phone().get(webURL+"/MP_verify_x.txt"), http.StatusNotFound)
 }

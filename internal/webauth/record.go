@@ -42,9 +42,11 @@ type login struct {
 	Node    string `json:"node,omitempty"`
 	Attempt string `json:"attempt,omitempty"`
 
-	// One of these three when done: who the user is, the state of the login
-	// that was begun in place of this one, or why there is nothing.
+	// One of these when done: who the user is, that WeChat's own code went to
+	// the site, the state of the login that was begun in place of this one, or
+	// why there is nothing. The later ones may come after Relayed.
 	User    *user    `json:"user,omitempty"`
+	Relayed bool     `json:"relayed,omitempty"`
 	Next    string   `json:"next,omitempty"`
 	Failure pageKind `json:"failure,omitempty"`
 	Codes   int      `json:"codes,omitempty"` // handed out for it

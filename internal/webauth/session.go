@@ -2,24 +2,25 @@ package webauth
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/hufu-project/hufu/internal/access"
 	"github.com/hufu-project/hufu/internal/config"
 	"github.com/hufu-project/hufu/internal/credential"
-	"github.com/hufu-project/hufu/internal/errcode"
 	"github.com/hufu-project/hufu/internal/store"
-	"github.com/hufu-project/hufu/internal/web"
-	"github.com/hufu-project/hufu/internal/wechat"
 )
 
-// session is a user's login after it was redeemed. For a client with phantom
-// tokens it holds WeChat's, under "session/<hash of the name in the phantom>",
-// for the 30 days of the refresh token. For one with real tokens there are two,
-// under "access/" and "refresh/" and a keyed hash of the token, which hold none
-// and say whose it is.
+// session is a user of a client after a code was redeemed. For a client with
+// phantom tokens it holds WeChat's, under "session/<hash of the name in the
+// phantom>", for the 30 days of the refresh token; one per user and scope, so
+// that who logs in every hour fills no store. For one with real tokens there
+// are two, under "access/" and "refresh/" and a keyed hash of the token, which
+// hold none and say whose it is.
 type session struct {
 	App    credential.App `json:"app"`
 	Client string         `json:"client"`
@@ -49,8 +50,8 @@ func (a *Auth) open(ctx context.Context, c access.Caller, app credential.App, u 
 	if c.Client.Tokens == config.Real {
 		return g, a.know(ctx, s, &g, now)
 	}
-	id := access.NewSession()
-	if err := a.create(ctx, sessionKey(id), s, refreshLife); err != nil {
+	id := a.nameOf(s)
+	if err := a.replace(ctx, sessionKey(id), s, refreshLife); err != nil {
 		return g, a.unwell(ctx, err)
 	}
 	f := access.Phantom{Type: access.RefreshPhantom, App: app, Client: s.Client, KeyID: s.Key, Session: id, End: time.Now().Add(refreshLife)}
@@ -87,8 +88,8 @@ func (a *Auth) know(ctx context.Context, s session, g *granted, now time.Time) e
 	return nil
 }
 
-// replace writes a record, there or not: WeChat gives the same token again,
-// with a longer life.
+// replace writes a record, there or not: a user logs in again, or WeChat gives
+// the same token again with a longer life.
 func (a *Auth) replace(ctx context.Context, key string, s session, life time.Duration) error {
 	for {
 		var old session
@@ -103,113 +104,14 @@ func (a *Auth) replace(ctx context.Context, key string, s session, life time.Dur
 	}
 }
 
+// nameOf is the name of the session that all logins of a user with one scope
+// share. It is ours to compute and nobody's to guess.
+func (a *Auth) nameOf(s session) [16]byte {
+	mac := hmac.New(sha256.New, a.HashKeys[0])
+	for _, part := range []string{"session", s.Client, string(s.App), s.User.OpenID, s.User.Scope} {
+		fmt.Fprintf(mac, "%d:%s", len(part), part)
+	}
+	return [16]byte(mac.Sum(nil))
+}
+
 func sessionKey(id [16]byte) string { return hashed("session/", hex.EncodeToString(id[:])) }
-
-// held is a user's token that somebody brought, found out about.
-type held struct {
-	session
-	caller  access.Caller
-	phantom *access.Phantom // nil: the token is WeChat's own
-	record  store.Record
-}
-
-// Refusals of tokens, in WeChat's words and then in ours.
-var (
-	errUnknownToken = &web.WeChatRefusal{Code: 40001, Text: "invalid credential, access_token is invalid or not latest: not a user's token that this Hufu handed out (the app's token is another thing and does not work on /sns)"}
-	errAppsToken    = &web.WeChatRefusal{Code: 40001, Text: "invalid credential, access_token is invalid or not latest: this is the app's token, and /sns takes the user's, which /sns/oauth2/access_token gives"}
-	errRefreshToken = &web.WeChatRefusal{Code: 40001, Text: "invalid credential, access_token is invalid or not latest: this is the refresh_token"}
-	errExpiredToken = &web.WeChatRefusal{Code: 42001, Text: "access_token expired"}
-	errNoRefresh    = &web.WeChatRefusal{Code: 40030, Text: "invalid refresh_token"}
-	errOldRefresh   = &web.WeChatRefusal{Code: 42002, Text: "refresh_token expired"}
-)
-
-// find looks up the user's token that came in a request, an access token or a
-// refresh token. One that Hufu did not hand out is refused without a word to
-// WeChat.
-func (a *Auth) find(ctx context.Context, c access.Caller, token string, want access.PhantomType) (h held, err error) {
-	unknown, old, prefix := errUnknownToken, errExpiredToken, "access/"
-	if want == access.RefreshPhantom {
-		unknown, old, prefix = errNoRefresh, errOldRefresh, "refresh/"
-	}
-	f, err := a.Phantoms.Parse(token)
-	switch {
-	case err == nil && f.Type == access.AppPhantom && want == access.UserPhantom:
-		return h, errAppsToken
-	case err == nil && f.Type == access.RefreshPhantom && want == access.UserPhantom:
-		return h, errRefreshToken
-	case err == nil && f.Type != want:
-		return h, unknown
-	case errors.Is(err, access.ErrExpired):
-		return h, old
-	case err == nil:
-		h.phantom = &f
-		h.record, err = a.read(ctx, sessionKey(f.Session), &h.session)
-	default:
-		for _, key := range a.HashKeys {
-			if h.record, err = a.read(ctx, keyed(key, prefix, token), &h.session); !errors.Is(err, store.ErrNotFound) {
-				break
-			}
-		}
-		h.User.Access = token
-		if want == access.RefreshPhantom {
-			h.User.Access, h.User.Refresh = "", token
-		}
-	}
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return h, unknown
-	case err != nil:
-		return h, a.unwell(ctx, err)
-	}
-	h.caller, err = a.Guard.Bearer(h.Client, h.Key, c)
-	if errors.Is(err, access.ErrUnauthorized) {
-		return h, unknown
-	}
-	return h, err
-}
-
-// renew asks WeChat for the user's token by the refresh token, and keeps it.
-func (a *Auth) renew(ctx context.Context, h *held) error {
-	g, err := a.Upstream.RefreshUser(ctx, h.App, credential.NewSecret(h.User.Refresh))
-	if err != nil {
-		return err
-	}
-	h.User.Access = g.Access.Reveal()
-	if !g.Refresh.Empty() {
-		h.User.Refresh = g.Refresh.Reveal()
-	}
-	if g.Scope != "" {
-		h.User.Scope = g.Scope
-	}
-	h.User.Ends = h.record.Now.Add(g.Life)
-	if h.phantom == nil {
-		return nil
-	}
-	// Whoever was faster has WeChat's same token; so a conflict is no harm.
-	if r, err := a.write(ctx, h.record, h.session, 0); err == nil {
-		h.record = r
-	} else if !errors.Is(err, store.ErrConflict) {
-		a.Log.WarnContext(ctx, "a user's renewed token cannot be kept; it is renewed again when needed", "err", err)
-	}
-	return nil
-}
-
-// call makes a call with the user's real token. Behind a phantom it is renewed
-// when it is over, or when WeChat says so, once.
-func (a *Auth) call(ctx context.Context, h *held, do func(wechat.UserToken) error) error {
-	may := h.phantom != nil && h.User.Refresh != ""
-	if may && h.record.Now.Add(time.Minute).After(h.User.Ends) {
-		if err := a.renew(ctx, h); err != nil {
-			return err
-		}
-		may = false
-	}
-	err := do(wechat.NewUserToken(h.User.Access))
-	if e, ok := errors.AsType[*wechat.Error](err); ok && may && errcode.DeadToken(e.Code) {
-		if err := a.renew(ctx, h); err != nil {
-			return err
-		}
-		err = do(wechat.NewUserToken(h.User.Access))
-	}
-	return err
-}

@@ -17,8 +17,9 @@ import (
 // where WeChat wants the AppSecret; answers are WeChat's in form, number and
 // text (WeChat's page 网页授权).
 
-// sns wraps a handler of one of them: it answers every error as WeChat does.
-func (a *Auth) sns(h func(ctx context.Context, c access.Caller, query url.Values) (any, error)) web.Handler {
+// sns wraps the handler of one of them, whose act stands in the audit record: it
+// answers every error as WeChat does.
+func (a *Auth) sns(act string, h func(ctx context.Context, c access.Caller, query url.Values) (any, error)) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request, q access.Request) error {
 		// Like WeChat's, these paths take their parameters from the query.
 		if r.Method != http.MethodGet && r.Method != http.MethodPost {
@@ -33,10 +34,15 @@ func (a *Auth) sns(h func(ctx context.Context, c access.Caller, query url.Values
 			}
 			err = upstream(e)
 		}
+		var refusal *web.WeChatRefusal
+		if err != nil {
+			refusal = web.AsWeChat(err, query.Get("secret") != "")
+		}
+		a.counted.called(act, refusal)
 		raw, ok := answer.([]byte)
 		switch {
-		case err != nil:
-			web.AsWeChat(err, query.Get("secret") != "").Write(w, q)
+		case refusal != nil:
+			refusal.Write(w, q)
 		case ok: // WeChat's own words
 			w.Header().Set("Content-Type", "application/json; encoding=utf-8")
 			_, _ = w.Write(raw)
@@ -82,7 +88,7 @@ func (a *Auth) redeem(ctx context.Context, c access.Caller, query url.Values) (a
 		// A code that is used up must become a session, whoever hangs up.
 		ctx = context.WithoutCancel(ctx)
 		var g granted
-		err = a.Guard.HandUser(c, "redeem_code", app, func() error {
+		err = a.Guard.HandUser(c, actRedeem, app, func() error {
 			u, now, err := a.redeemCode(ctx, c, app, code)
 			if err == nil {
 				g, err = a.open(ctx, c, app, u, now)
@@ -112,7 +118,7 @@ func (a *Auth) refresh(ctx context.Context, c access.Caller, query url.Values) (
 		return nil, errNoRefresh
 	}
 	g := granted{OpenID: h.User.OpenID, Scope: h.User.Scope}
-	err = a.Guard.HandUser(h.caller, "refresh_user_token", app, func() error {
+	err = a.Guard.HandUser(h.caller, actRefresh, app, func() error {
 		if err := a.renew(ctx, &h); err != nil {
 			return err
 		}
@@ -133,7 +139,7 @@ func (a *Auth) refresh(ctx context.Context, c access.Caller, query url.Values) (
 // userInfo answers /sns/userinfo.
 func (a *Auth) userInfo(ctx context.Context, c access.Caller, query url.Values) (any, error) {
 	var info []byte
-	err := a.withToken(ctx, c, query, "user_info", func(t wechat.UserToken, openid string) (err error) {
+	err := a.withToken(ctx, c, query, actUserInfo, func(t wechat.UserToken, openid string) (err error) {
 		info, err = a.Upstream.UserInfo(ctx, t, openid, query.Get("lang"))
 		return err
 	})
@@ -142,7 +148,7 @@ func (a *Auth) userInfo(ctx context.Context, c access.Caller, query url.Values) 
 
 // checkUser answers /sns/auth.
 func (a *Auth) checkUser(ctx context.Context, c access.Caller, query url.Values) (any, error) {
-	err := a.withToken(ctx, c, query, "check_user_token", func(t wechat.UserToken, openid string) error {
+	err := a.withToken(ctx, c, query, actCheck, func(t wechat.UserToken, openid string) error {
 		return a.Upstream.CheckUser(ctx, t, openid)
 	})
 	return struct {
@@ -191,7 +197,7 @@ func (a *Auth) session(ctx context.Context, c access.Caller, query url.Values) (
 		return nil, &web.WeChatRefusal{Code: 40002, Text: "invalid grant_type"}
 	}
 	var answer []byte
-	err = a.Guard.HandUser(c, "exchange_mini_program_code", app, func() (err error) {
+	err = a.Guard.HandUser(c, actExchange, app, func() (err error) {
 		ctx := context.WithoutCancel(ctx)
 		// Only a client that may log this app's users in gets so far, so the
 		// name of the record needs the app in it.

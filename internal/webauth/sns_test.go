@@ -213,6 +213,18 @@ func TestMiniProgramCodesAreBroughtToWeChatOnce(t *testing.T) {
 	refusal(t, "no code", login(""), 41008)
 	refusal(t, "no key", w.sns("/sns/jscode2session", "appid", mini, "js_code", "x", "grant_type", "authorization_code"), 41004)
 
+	// Nor is one whose answer was lost.
+	code, err = w.sim.Code(mini, "xiaoming", "jscode")
+	must(t, err)
+	lost := w.sim.Fail(wxsim.Fault{Path: "/sns/", Mode: wxsim.LostAnswer})
+	refusal(t, "lost", login(code), -1, "system error")
+	lost()
+	before := w.calls("/sns/jscode2session")
+	refusal(t, "after a lost answer", login(code), 40163)
+	if w.calls("/sns/jscode2session") != before {
+		t.Error("a code was brought to WeChat twice")
+	}
+
 	// What was never sent may be tried again.
 	code, err = w.sim.Code(mini, "xiaohong", "jscode")
 	must(t, err)

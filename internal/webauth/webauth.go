@@ -42,8 +42,16 @@ type Options struct {
 	// HashKeys find the record of a token that is WeChat's own; the first is
 	// the current one.
 	HashKeys [][]byte
-	Node     string
-	Log      *slog.Logger
+	// AppsToken reports whether a token is an app's that is in hand now: it is
+	// asked about what is no user's, to say so. It must not block.
+	AppsToken func(token string) bool
+	// Alone: no other process can have this store open, so an exchange that
+	// another began has ended with it. The embedded store's file lock proves it.
+	Alone bool
+	// Node names this process; two never share a name, not even one after the
+	// other.
+	Node string
+	Log  *slog.Logger
 }
 
 // Auth is web authorization on one node. It is safe for concurrent use.
@@ -53,6 +61,8 @@ type Auth struct {
 	programs *web.Surface
 	bounds   *bounds
 	secrets  secrets
+	renewals renewals
+	counted  *counted
 	term     time.Duration // how long an exchange is waited for
 }
 
@@ -71,7 +81,10 @@ const (
 
 // New makes web authorization.
 func New(o Options) *Auth {
-	a := &Auth{Options: o, bounds: newBounds(), secrets: secrets{wrong: map[credential.App]credential.Secret{}}, term: exchangeTerm}
+	a := &Auth{
+		Options: o, bounds: newBounds(), secrets: secrets{wrong: map[credential.App]credential.Secret{}},
+		renewals: renewals{underWay: map[string]*renewal{}}, counted: newCounted(), term: exchangeTerm,
+	}
 	a.browser = a.newBrowser()
 	return a
 }
@@ -83,11 +96,11 @@ func (a *Auth) Browser() *web.Surface { return a.browser }
 func (a *Auth) Mount(programs *web.Surface) {
 	a.programs = programs
 	for path, h := range map[string]web.Handler{
-		"/sns/oauth2/access_token":  a.sns(a.redeem),
-		"/sns/oauth2/refresh_token": a.sns(a.refresh),
-		"/sns/userinfo":             a.sns(a.userInfo),
-		"/sns/auth":                 a.sns(a.checkUser),
-		"/sns/jscode2session":       a.sns(a.session),
+		"/sns/oauth2/access_token":  a.sns(actRedeem, a.redeem),
+		"/sns/oauth2/refresh_token": a.sns(actRefresh, a.refresh),
+		"/sns/userinfo":             a.sns(actUserInfo, a.userInfo),
+		"/sns/auth":                 a.sns(actCheck, a.checkUser),
+		"/sns/jscode2session":       a.sns(actExchange, a.session),
 	} {
 		programs.Handle("", path, h)
 	}
