@@ -46,8 +46,8 @@ lint: ## gofmt, gofumpt, go vet, staticcheck, generated files, and the state of 
 	go mod tidy -diff
 	go mod verify
 
-bench: ## the measured promises: the price of a read and of a login, 100,000 apps
-	go test -run '^$$' -bench '^(BenchmarkRead|BenchmarkLogin|BenchmarkHundredThousandApps)$$' ./internal/api ./internal/webauth ./internal/keeper
+bench: ## the measured promises: the price of a read, a call and a login, 100,000 apps
+	go test -run '^$$' -bench '^(BenchmarkRead|BenchmarkCall|BenchmarkLogin|BenchmarkHundredThousandApps)$$' ./internal/api ./internal/gateway ./internal/webauth ./internal/keeper
 
 fuzz: ## run each fuzz target for FUZZTIME
 	@set -eo pipefail; \

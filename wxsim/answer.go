@@ -19,6 +19,7 @@ type answer struct {
 	code      string // given to a browser
 	userToken string // in the answer
 
+	file *file // in place of fields, where no JSON is meant
 	page *page // in place of fields, where a browser is meant
 }
 
@@ -54,6 +55,11 @@ type reply struct {
 func (s *Sim) render(c *call, a answer) *reply {
 	if a.page != nil {
 		return &reply{status: a.page.status, contentType: "text/html; charset=utf-8", header: a.page.header, date: s.Now(), body: a.page.body}
+	}
+	if a.file != nil {
+		p := &reply{status: http.StatusOK, contentType: a.file.contentType, date: s.Now(), body: a.file.body}
+		p.header = http.Header{"Content-Disposition": {fmt.Sprintf("attachment; filename=%q", a.file.name)}}
+		return p
 	}
 	fields := a.fields
 	if s.has(ExtraFields) && s.dice.one(rateExtraField) {

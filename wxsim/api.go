@@ -48,7 +48,8 @@ type call struct {
 	fault *Fault // what to do badly
 }
 
-const maxBody = 1 << 20
+// maxBody is more than any call takes: a video has 20 MiB at most.
+const maxBody = 32 << 20
 
 // open reads a request.
 func (s *Sim) open(r *http.Request) *call {
@@ -123,6 +124,7 @@ func (s *Sim) newRID(now time.Time) string {
 // until ctx ends.
 func (s *Sim) handle(ctx context.Context, c *call) *reply {
 	s.judge.arrived(s, c)
+	s.brought.add(c)
 	var a answer
 	f := c.fault
 	handled := f == nil || f.handles()

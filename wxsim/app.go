@@ -30,6 +30,9 @@ type app struct {
 	issued  [2]int
 	asked   [2]int
 	caller  [2]caller // what the judge knows
+
+	sent     int // messages to users
+	messages []string
 }
 
 // maxIssues is more than a day's quota.

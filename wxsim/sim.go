@@ -75,6 +75,8 @@ type Sim struct {
 	people  people
 	faults  faults
 	history history
+	brought brought
+	media   media
 	judge   judge
 }
 
@@ -113,7 +115,7 @@ func New(o Options) *Sim {
 	s.people.init()
 	s.faults.changed = make(chan struct{})
 	s.history.size = o.History
-	for _, subject := range [][]route{tokenRoutes(), quotaRoutes(), addressRoutes(), userRoutes(), webRoutes(), snsRoutes(), ticketRoutes()} {
+	for _, subject := range [][]route{tokenRoutes(), quotaRoutes(), addressRoutes(), userRoutes(), messageRoutes(), mediaRoutes(), webRoutes(), snsRoutes(), ticketRoutes()} {
 		for _, r := range subject {
 			s.routes[r.path] = &r
 		}

@@ -7,7 +7,28 @@ import (
 )
 
 func userRoutes() []route {
-	return []route{{path: "/cgi-bin/user/info", method: http.MethodGet, keyed: true, daily: 5_000_000, serve: (*Sim).userInfo}}
+	return []route{
+		{path: "/cgi-bin/user/get", method: http.MethodGet, keyed: true, daily: 500, serve: (*Sim).followers},
+		{path: "/cgi-bin/user/info", method: http.MethodGet, keyed: true, daily: 5_000_000, serve: (*Sim).userInfo},
+	}
+}
+
+// followers lists the openids of an app's followers, in one page.
+func (s *Sim) followers(c *call) answer {
+	a := c.token.app
+	a.mu.Lock()
+	list := slices.Clone(a.cfg.Followers)
+	a.mu.Unlock()
+	last := ""
+	if len(list) > 0 {
+		last = list[len(list)-1]
+	}
+	return answer{fields: []field{
+		{"total", len(list)},
+		{"count", len(list)},
+		{"data", map[string][]string{"openid": list}},
+		{"next_openid", last},
+	}}
 }
 
 // userInfo tells of one user of the app: much of a follower, hardly anything of another. Nickname

@@ -210,4 +210,14 @@ func TestACallWaitsForNothingItMayNoLongerHave(t *testing.T) {
 	if !errors.Is(err, ErrUnauthorized) {
 		t.Errorf("%v, want %v", err, ErrUnauthorized)
 	}
+	v, _, err := w.Call(w.caller("wide"), shop.App, "/cgi-bin/user/info", func() (credential.Credential, error) {
+		less := w.configs["wide"]
+		less.Paths = []string{"/wxa/*"}
+		w.configs["wide"] = less
+		w.declare()
+		return credential.Credential{Key: shop, Value: credential.NewSecret(value), Tag: "7-aaaaaaaa"}, nil
+	})
+	if !errors.Is(err, ErrForbidden) || !v.Value.Empty() {
+		t.Errorf("%v, want %v", err, ErrForbidden)
+	}
 }

@@ -27,6 +27,7 @@ func (r *report) check(c *Config, src *source) {
 	c.WebURL = r.baseURL("web_url", c.WebURL, true)
 	r.store(c)
 	r.wechat(&c.WeChat)
+	r.gateway(c.Gateway)
 	for name, content := range c.VerifyFiles {
 		r.verifyFile(name, content)
 	}
@@ -224,6 +225,18 @@ func (r *report) wechat(w *WeChat) {
 	u, err := url.Parse(w.ProxyURL.Reveal())
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		r.fail("wechat.proxy_url", "is no http or https address", "escape what is no letter or digit in the password as %XX")
+	}
+}
+
+func (r *report) gateway(g Gateway) {
+	if g.MaxBody < 1<<10 || g.MaxBody > 1<<30 {
+		r.fail("gateway.max_body", "must be between 1KiB and 1GiB", "WeChat takes 20MiB at most, for a video")
+	}
+	if g.Timeout < time.Second || g.Timeout > 5*time.Minute {
+		r.fail("gateway.timeout", "must be between 1s and 5m", "")
+	}
+	if g.Concurrency < 1 || g.Concurrency > 100_000 {
+		r.fail("gateway.concurrency", "must be between 1 and 100000", "")
 	}
 }
 

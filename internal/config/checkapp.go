@@ -128,6 +128,11 @@ func (r *report) client(path string, c *Client, named bool) {
 		}
 	}
 	repeated(r, join(path, "paths"), c.Paths)
+	for key, n := range map[string]int{"limits.rate": c.Limits.Rate, "limits.concurrency": c.Limits.Concurrency} {
+		if n < 0 || n > 1_000_000 {
+			r.fail(join(path, key), "must be between 0 and 1000000", "0 is no limit")
+		}
+	}
 	repeated(r, join(path, "from"), c.From)
 	r.words(path, reflect.ValueOf(*c))
 	r.redirects(path, c)

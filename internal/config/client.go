@@ -34,6 +34,8 @@ type Client struct {
 	// ones, or "*." and a domain. None means any; WeChat itself takes only those
 	// that are registered with the app (JS接口安全域名).
 	JSHosts []string `yaml:"js_hosts"`
+	// Limits bound its calls through the gateway, on each node.
+	Limits Limits `yaml:"limits"`
 	// Tokens is what this client is given: phantom, tokens that only Hufu's
 	// gateway accepts, or real, WeChat's own.
 	Tokens string `yaml:"tokens" default:"phantom" oneof:"phantom|real"`
@@ -52,6 +54,15 @@ type Client struct {
 	// Dev allows exact http addresses with a port on loopback, private ranges
 	// or *.test as redirect_uris.
 	Dev bool `yaml:"dev"`
+}
+
+// Limits of a client; 0 is none.
+type Limits struct {
+	// Rate is how many calls it may begin in a second; so many may also come
+	// at once.
+	Rate int `yaml:"rate"`
+	// Concurrency is how many of its calls may be under way at a time.
+	Concurrency int `yaml:"concurrency"`
 }
 
 // AllApps stands in Client.Apps for every app.

@@ -48,9 +48,10 @@ type Config struct {
 	// MasterKeyFile encrypts what is stored; by default it is beside the
 	// embedded store. It need not exist: it is made on the first start with an
 	// empty embedded store.
-	MasterKeyFile string `yaml:"master_key_file" default:"hufu.key" path:"true"`
-	WeChat        WeChat `yaml:"wechat"`
-	Audit         Audit  `yaml:"audit"`
+	MasterKeyFile string  `yaml:"master_key_file" default:"hufu.key" path:"true"`
+	WeChat        WeChat  `yaml:"wechat"`
+	Gateway       Gateway `yaml:"gateway"`
+	Audit         Audit   `yaml:"audit"`
 	// VerifyFiles are served at the root of listen.web: name to content.
 	VerifyFiles map[string]string `yaml:"verify_files"`
 	// Apps and Clients are declared here and read-only at run time.
@@ -101,6 +102,18 @@ type WeChat struct {
 	// ProxyURL is an http or https proxy for calls to upstream, where
 	// one address is on WeChat's allow-list. It may hold a password.
 	ProxyURL credential.Secret `yaml:"proxy_url"`
+}
+
+// Gateway bounds the calls of WeChat's API that pass through Hufu.
+type Gateway struct {
+	// MaxBody is how long the body of a call may be, in bytes. Answers have no
+	// such bound.
+	MaxBody Size `yaml:"max_body" default:"20MiB"`
+	// Timeout is how long WeChat may take to begin its answer, once a call is
+	// sent.
+	Timeout time.Duration `yaml:"timeout" default:"30s"`
+	// Concurrency is how many calls may be under way on this node at a time.
+	Concurrency int `yaml:"concurrency" default:"1000"`
 }
 
 // Audit says where the audit record goes, as JSON lines.

@@ -175,7 +175,7 @@ func TestRedactedShowsAllButSecrets(t *testing.T) {
 	got := string(Redacted(c))
 	for _, want := range []string{
 		"  api: 127.0.0.1:8700\n", "store: postgres://u:xxxxx@h/db\n", "proxy_url: http://u:xxxxx@p:1\n", "life: 2h0m0s\n",
-		"secret: ['[redacted]']\n", "allow: [token]\n", "required: false\n",
+		"secret: ['[redacted]']\n", "allow: [token, call]\n", "max_body: 20MiB\n", "required: false\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in:\n%s", want, got)

@@ -58,6 +58,7 @@ var (
 	prefixType   = reflect.TypeFor[netip.Prefix]()
 	keyHashType  = reflect.TypeFor[KeyHash]()
 	actionType   = reflect.TypeFor[Action]()
+	sizeType     = reflect.TypeFor[Size]()
 )
 
 // isScalar reports whether a value of type t is written as one word.

@@ -202,6 +202,7 @@ wechat:
   open_url: http://127.0.0.1:9001
   life: 2m
   proxy_url: http://u:${PW}@proxy:3128
+gateway: {max_body: 10MiB, timeout: 20s, concurrency: 64}
 audit: {file: /var/log/a.jsonl, required: true}
 verify_files:
   MP_verify_AbC.txt: AbC
@@ -224,6 +225,7 @@ clients:
     allow: [token, ticket, call, login]
     from: [10.0.0.0/8, 192.0.2.1]
     paths: [/cgi-bin/user/*, /cgi-bin/message/template/send]
+    limits: {rate: 50, concurrency: 20}
     tokens: real
     redirect_uris: [https://shop.example.com/cb, "http://localhost:8080/cb"]
     code: wechat
@@ -242,6 +244,7 @@ clients:
 			APIURL: "http://127.0.0.1:9000", OpenURL: "http://127.0.0.1:9001", Life: 2 * time.Minute,
 			ProxyURL: credential.NewSecret("http://u:" + canary + "@proxy:3128"),
 		},
+		Gateway:     Gateway{MaxBody: 10 << 20, Timeout: 20 * time.Second, Concurrency: 64},
 		Audit:       Audit{File: "/var/log/a.jsonl", Required: true},
 		VerifyFiles: map[string]string{"MP_verify_AbC.txt": "AbC"},
 		Apps: []App{{
@@ -255,7 +258,7 @@ clients:
 			Name: "shop-backend", KeySHA256: []KeyHash{hash}, Apps: []credential.App{AllApps},
 			Allow: Actions{Token, Ticket, Call, Login},
 			From:  []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")},
-			Paths: []string{"/cgi-bin/user/*", "/cgi-bin/message/template/send"}, Tokens: Real,
+			Paths: []string{"/cgi-bin/user/*", "/cgi-bin/message/template/send"}, Limits: Limits{Rate: 50, Concurrency: 20}, Tokens: Real,
 			RedirectURIs: []string{"https://shop.example.com/cb", "http://localhost:8080/cb"},
 			Code:         WeChatCode, HomeURL: "https://shop.example.com/", Snapshot: SnapshotRefuse, Dev: true,
 		}},

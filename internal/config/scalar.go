@@ -28,6 +28,8 @@ func setScalar(v reflect.Value, text string, f field) complaint {
 		return setPrefix(v, text)
 	case keyHashType:
 		return setKeyHash(v, text)
+	case sizeType:
+		return setSize(v, text)
 	case actionType:
 		for _, a := range allActions {
 			f.oneof = append(f.oneof, string(a))
@@ -83,6 +85,38 @@ func setDuration(v reflect.Value, text string) complaint {
 		wrong.message = "is a duration without a unit"
 	}
 	return wrong
+}
+
+// Size is a number of bytes.
+type Size int64
+
+var units = []struct {
+	name  string
+	bytes Size
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"", 1}}
+
+// String gives it in the largest unit that leaves no fraction: "20MiB".
+func (s Size) String() string {
+	for _, u := range units {
+		if s%u.bytes == 0 && s != 0 {
+			return strconv.FormatInt(int64(s/u.bytes), 10) + u.name
+		}
+	}
+	return "0"
+}
+
+func setSize(v reflect.Value, text string) complaint {
+	for _, u := range units {
+		if digits, ok := strings.CutSuffix(text, u.name); ok {
+			n, err := strconv.ParseInt(digits, 10, 32)
+			if err != nil || n < 0 {
+				break
+			}
+			v.SetInt(n * int64(u.bytes))
+			return complaint{}
+		}
+	}
+	return complaint{"is no size", "write it as 20MiB or 512KiB"}
 }
 
 func setPrefix(v reflect.Value, text string) complaint {

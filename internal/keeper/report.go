@@ -10,11 +10,14 @@ import (
 )
 
 // Claim is what a client says about a value: that it does not work. Value or
-// Generation names it; Errcode is what WeChat answered, 0 if unknown.
+// Generation names it; Errcode is what WeChat answered, 0 if unknown. Seen says
+// that Hufu itself saw WeChat refuse it: a probe that found it alive is then
+// believed for a second instead of ten.
 type Claim struct {
 	Value      credential.Secret
 	Generation uint64
 	Errcode    int
+	Seen       bool
 }
 
 // about reports whether the claim is about this credential's current value.
@@ -78,7 +81,11 @@ func (k *Keeper) Report(ctx context.Context, key credential.Key, c Claim) (crede
 	if _, ok := k.probeLine(e); !ok {
 		return k.reask(ctx, e, v)
 	}
-	p := k.ask(e, v, k.believe)
+	believe := k.believe
+	if c.Seen {
+		believe /= 10
+	}
+	p := k.ask(e, v, believe)
 	if p == nil {
 		e.reported(unproven)
 		return k.Get(ctx, key)

@@ -58,6 +58,7 @@ func (c *collector) Describe(chan<- *prometheus.Desc) {}
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	s, to := c.server, scrape{out}
 	to.credentials(s.keeper.All())
+	to.calls(s.gateway.Counts())
 	to.logins(s.users.Counts())
 
 	guard := s.guard.Counts()

@@ -94,6 +94,7 @@ func TestMetricNames(t *testing.T) {
 	n.write(anyPorts)
 	n.start()
 	n.get("api", tokenPath)
+	n.get("api", "/cgi-bin/get_api_domain_ip")
 	_, body := n.get("admin", "/metrics")
 	var got []string
 	for line := range strings.Lines(body) {
@@ -102,7 +103,8 @@ func TestMetricNames(t *testing.T) {
 		}
 	}
 	want := []string{
-		"audit_failures_total counter", "build_info gauge", "code_exchanges_total counter", "config_passes gauge", "config_reload_failures_total counter",
+		"app_calls_total counter", "audit_failures_total counter", "build_info gauge", "call_errcodes_total counter",
+		"call_heals_total counter", "call_seconds histogram", "calls_total counter", "calls_under_way gauge", "code_exchanges_total counter", "config_passes gauge", "config_reload_failures_total counter",
 		"credential_age_seconds gauge", "credential_expires_in_seconds gauge", "credential_expires_in_seconds_min gauge",
 		"credential_generation gauge", "credential_in_doubt gauge", "credential_live gauge", "credential_state gauge",
 		"credentials gauge", "denied_total counter", "issue_budget gauge", "issues_total counter", "limited_total counter",

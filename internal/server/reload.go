@@ -30,7 +30,7 @@ func (c *configState) start(cfg *config.Config) {
 	c.inForce.Store(cfg)
 }
 
-// fixed are the keys that take a restart. Apps, clients, trusted_proxies,
+// fixed are the keys that take a restart. Apps, clients, gateway, trusted_proxies,
 // verify_files and the certificate do not.
 var fixed = []struct {
 	key string

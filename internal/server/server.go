@@ -20,6 +20,7 @@ import (
 	"github.com/hufu-project/hufu/internal/api"
 	"github.com/hufu-project/hufu/internal/config"
 	"github.com/hufu-project/hufu/internal/credential"
+	"github.com/hufu-project/hufu/internal/gateway"
 	"github.com/hufu-project/hufu/internal/keeper"
 	"github.com/hufu-project/hufu/internal/registry"
 	"github.com/hufu-project/hufu/internal/store/sealed"
@@ -68,6 +69,7 @@ type Server struct {
 	users    *webauth.Auth
 	audit    *access.Audit
 	guard    *access.Guard
+	gateway  *gateway.Gateway
 	env      *EnvClient // nil: configured by a file
 	certs    *certificate
 	config   configState
@@ -145,6 +147,10 @@ func New(cfg *config.Config, o Options) (_ *Server, err error) {
 		s.log.Warn("the bounds on logins begin at zero", "err", err)
 	}
 	s.users.Mount(programs)
+	s.gateway = gateway.New(gateway.Options{
+		Keeper: s.keeper, Guard: s.guard, Phantoms: phantoms, Upstream: s.upstream, Config: s.config.inForce.Load, Log: s.log,
+	})
+	s.gateway.Mount(programs)
 	s.config.trust = func(proxies []netip.Prefix) {
 		programs.Trust(proxies)
 		s.users.Browser().Trust(proxies)

@@ -29,10 +29,7 @@ func Body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	case err == nil:
 		return body, nil
 	case errors.As(err, new(*http.MaxBytesError)):
-		return nil, &Problem{
-			Status: http.StatusRequestEntityTooLarge, Code: "too_large",
-			Detail: fmt.Sprintf("the body is longer than %d bytes", MaxBody),
-		}
+		return nil, TooLarge(fmt.Sprintf("the body is longer than %d bytes", MaxBody), "")
 	}
 	return nil, badRequest("the body broke off", "")
 }

@@ -46,6 +46,24 @@ func badRequest(detail, hint string) *Problem {
 	return &Problem{Status: http.StatusBadRequest, Code: "bad_request", Detail: detail, Hint: hint}
 }
 
+// NoAnswer is for a call that was sent on and has no answer: 504 where it was
+// waited for too long, else 502.
+func NoAnswer(reason string, late bool) *Problem {
+	p := &Problem{
+		Status: http.StatusBadGateway, Code: "no_answer", Detail: "WeChat did not answer: " + reason,
+		Hint: "nobody knows whether the call had its effect; look before you repeat it",
+	}
+	if late {
+		p.Status = http.StatusGatewayTimeout
+	}
+	return p
+}
+
+// TooLarge is a 413 in words of the caller's.
+func TooLarge(detail, hint string) *Problem {
+	return &Problem{Status: http.StatusRequestEntityTooLarge, Code: "too_large", Detail: detail, Hint: hint}
+}
+
 // BadRequest is a 400 in words of the caller's.
 func BadRequest(detail, hint string) error { return badRequest(detail, hint) }
 

@@ -77,23 +77,25 @@ func isCredential(name string) bool {
 // parameter decodes one parameter of a query.
 func parameter(pair string) (name, value string, err error) {
 	unread := badRequest("the query cannot be read in one way only", "write what is no letter, digit or one of -_.~ in it as %XX")
-	name, value, _ = strings.Cut(pair, "=")
-	if strings.IndexByte(pair, ';') >= 0 {
+	// A blank cannot come over HTTP/1, but over HTTP/2 it can, and would then
+	// end the target in the request line that is made of it.
+	if strings.IndexByte(pair, ';') >= 0 || strings.ContainsFunc(pair, unprinted) {
 		return "", "", unread
 	}
+	name, value, _ = strings.Cut(pair, "=")
 	if name, err = unescape(name); err != nil {
 		return "", "", unread
 	}
 	if value, err = unescape(value); err != nil {
 		return "", "", unread
 	}
-	for i := range len(name) {
-		if name[i] < ' ' || name[i] == 0x7f {
-			return "", "", unread
-		}
+	if strings.ContainsFunc(name, func(c rune) bool { return c != ' ' && unprinted(c) }) {
+		return "", "", unread
 	}
 	return name, value, nil
 }
+
+func unprinted(c rune) bool { return c <= ' ' || c == 0x7f }
 
 func unescape(s string) (string, error) {
 	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {

@@ -49,6 +49,7 @@ func TestCredentialsLeaveTheQueryInEverySpelling(t *testing.T) {
 		"from_appid=a&from_appid=b":             400,
 		"access_token%00=T":                     400,
 		"a=%zz":                                 400,
+		"a= HTTP/1.1":                           400,
 		"a=1;access_token=T":                    400,
 		"a=1" + strings.Repeat("&b=2", 100):     400,
 		"x=" + strings.Repeat("a", 9000):        414,

@@ -42,6 +42,7 @@ type Client struct {
 	base    *url.URL
 	issue   http.RoundTripper // a connection of its own per request
 	probe   http.RoundTripper
+	calls   http.RoundTripper // those of programs
 	timeout time.Duration
 	// inProcess: the transports are the caller's and know no fuse.
 	inProcess bool
@@ -53,7 +54,7 @@ func New(o Options) (*Client, error) {
 	if err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http") {
 		return nil, errors.New("wechat.api_url: not an http or https address")
 	}
-	c := &Client{base: base, issue: o.Transport, probe: o.Transport, timeout: o.Timeout, inProcess: o.Transport != nil}
+	c := &Client{base: base, issue: o.Transport, probe: o.Transport, calls: o.Transport, timeout: o.Timeout, inProcess: o.Transport != nil}
 	if o.Transport != nil {
 		return c, nil
 	}
@@ -65,16 +66,21 @@ func New(o Options) (*Client, error) {
 	}
 	c.issue = d.transport(true)
 	c.probe = d.transport(false)
+	calls := d.transport(false)
+	calls.MaxIdleConnsPerHost = maxIdle
+	c.calls = calls
 	return c, nil
 }
 
 // Host is the host that this client calls, for words to people.
 func (c *Client) Host() string { return c.base.Host }
 
-// CloseIdle closes connections that are kept for probes.
+// CloseIdle closes connections that are kept for probes and calls.
 func (c *Client) CloseIdle() {
-	if t, ok := c.probe.(interface{ CloseIdleConnections() }); ok {
-		t.CloseIdleConnections()
+	for _, rt := range []http.RoundTripper{c.probe, c.calls} {
+		if t, ok := rt.(interface{ CloseIdleConnections() }); ok {
+			t.CloseIdleConnections()
+		}
 	}
 }
 

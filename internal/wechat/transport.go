@@ -22,7 +22,7 @@ type dialer struct{ proxy *url.URL }
 // proxies. With once, every request has a connection of its own: on a kept
 // connection that dies, Go sends a GET a second time without a word, and for
 // /cgi-bin/token that would be a second token.
-func (d dialer) transport(once bool) http.RoundTripper {
+func (d dialer) transport(once bool) *http.Transport {
 	t := &http.Transport{
 		DisableKeepAlives:      once,
 		DisableCompression:     true,
