@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hufu-project/hufu/internal/config"
@@ -300,25 +301,26 @@ func TestALostAnswerBeginsOnceMore(t *testing.T) {
 // exchange can take, does not ask WeChat, and begins once more.
 func TestADeadNodeIsWaitedForAndNeverRepeated(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.auth.term = 300 * time.Millisecond
-	p := w.phone()
-	callback := p.callback(authorize(shop, site, wechat.ScopeBase, "S"))
-	dies(t, p, callback)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		p := w.phone()
+		callback := p.callback(authorize(shop, site, wechat.ScopeBase, "S"))
+		dies(t, p, callback)
 
-	began := time.Now()
-	var anew sync.Map
-	var all sync.WaitGroup
-	for range 3 {
-		all.Go(func() { anew.Store(p.get(callback).Header.Get("Location"), true) })
-	}
-	all.Wait()
-	var to []string
-	anew.Range(func(k, _ any) bool { to = append(to, k.(string)); return true })
-	if took := time.Since(began); took < 250*time.Millisecond || len(to) != 1 || w.exchanges() != 0 {
-		t.Fatalf("after %v: %q, %d exchanges", took, to, w.exchanges())
-	}
-	p.arrive(p.consent(to[0]))
+		began := time.Now()
+		var anew sync.Map
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() { anew.Store(p.get(callback).Header.Get("Location"), true) })
+		}
+		all.Wait()
+		var to []string
+		anew.Range(func(k, _ any) bool { to = append(to, k.(string)); return true })
+		if took := time.Since(began); took != exchangeTerm || len(to) != 1 || w.exchanges() != 0 {
+			t.Fatalf("after %v: %q, %d exchanges", took, to, w.exchanges())
+		}
+		p.arrive(p.consent(to[0]))
+	})
 }
 
 // dies lets a node write down that it exchanges the code of a callback, and no
@@ -338,25 +340,27 @@ func dies(t *testing.T, p *phone, callback string) {
 // exchange is dead: nobody waits.
 func TestARestartProvesAnExchangeDead(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.auth.Alone = true
-	p := w.phone()
-	callback := p.callback(authorize(shop, site, wechat.ScopeBase, "S"))
-	dies(t, p, callback)
-	began := time.Now()
-	again := p.get(callback).Header.Get("Location")
-	if took := time.Since(began); took > exchangeTerm/2 || !strings.HasPrefix(again, "https://open.weixin.qq.com/") || w.exchanges() != 0 {
-		t.Fatalf("after %v: %q, %d exchanges", took, again, w.exchanges())
-	}
-	p.arrive(p.consent(again))
-	// What this process is at itself is waited for.
-	callback = p.callback(authorize(shop, site, wechat.ScopeBase, "S"))
-	w.sim.Fail(wxsim.Fault{Path: "/sns/", Mode: wxsim.SlowAnswer, Delay: 150 * time.Millisecond})
-	var all sync.WaitGroup
-	for range 2 {
-		all.Go(func() { p.arrive(callback) })
-	}
-	all.Wait()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.auth.Alone = true
+		p := w.phone()
+		callback := p.callback(authorize(shop, site, wechat.ScopeBase, "S"))
+		dies(t, p, callback)
+		began := time.Now()
+		again := p.get(callback).Header.Get("Location")
+		if took := time.Since(began); took != 0 || !strings.HasPrefix(again, "https://open.weixin.qq.com/") || w.exchanges() != 0 {
+			t.Fatalf("after %v: %q, %d exchanges", took, again, w.exchanges())
+		}
+		p.arrive(p.consent(again))
+		// What this process is at itself is waited for.
+		callback = p.callback(authorize(shop, site, wechat.ScopeBase, "S"))
+		w.sim.Fail(wxsim.Fault{Path: "/sns/", Mode: wxsim.SlowAnswer, Delay: 150 * time.Millisecond})
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() { p.arrive(callback) })
+		}
+		all.Wait()
+	})
 }
 
 func newRequest(address string, p *phone) *http.Request {
