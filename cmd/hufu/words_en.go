@@ -273,6 +273,8 @@ WeChat's API. The configuration is in %s; the server follows it.`,
 	"rule.code-too-late":      "a code exchanged too late",
 	"rule.no-wechat-redirect": "a browser sent on without #wechat_redirect",
 	"rule.foreign-host":       "a request for a host that is not WeChat's",
+	"rule.ticket-too-soon":    "a ticket asked for again long before its end",
+	"rule.dead-token-shown":   "a ticket asked for with a token that was refused",
 
 	"demo.next":  "next in %s",
 	"demo.token": "token %d",
