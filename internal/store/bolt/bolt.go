@@ -33,15 +33,15 @@ type Store struct {
 	db   *bbolt.DB
 
 	writes  chan *write
-	running sync.WaitGroup // the writer and the watchers
+	running sync.WaitGroup // the writer
 	closed  chan struct{}
 	// broken is set by the first commit that fails, until repair.
 	broken atomic.Pointer[error]
 	// swept is the last key the sweep has looked at; the writer's own.
 	swept []byte
 
-	mu       sync.Mutex // guards what follows, and closing
-	watchers map[*watcher]struct{}
+	closing  sync.Mutex
+	watchers *store.Watchers
 }
 
 var (
@@ -146,16 +146,21 @@ func (s *Store) page(prefix, from string, unreadable *error) (page []store.Recor
 	return page, next, err
 }
 
+// Watch never misses a change: the writer itself marks the keys.
+func (s *Store) Watch(ctx context.Context, prefix string) <-chan string {
+	return s.watchers.Watch(ctx, prefix)
+}
+
 // Close ends all watches, lets a commit that has begun come to its end, and
 // gives the file free.
 func (s *Store) Close() error {
-	s.mu.Lock()
+	s.closing.Lock()
+	defer s.closing.Unlock()
 	if s.isClosed() {
-		s.mu.Unlock()
 		return nil
 	}
 	close(s.closed)
-	s.mu.Unlock()
+	s.watchers.Close()
 	s.running.Wait()
 	s.file.Lock()
 	defer s.file.Unlock()

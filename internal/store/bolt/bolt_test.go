@@ -59,9 +59,7 @@ func TestWatchThatNobodyReadsEndsToo(t *testing.T) {
 		synctest.Wait() // until it waits for somebody to take the empty key
 		cancel()
 		synctest.Wait()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if len(s.watchers) != 0 {
+		if s.watchers.Len() != 0 {
 			t.Error("the watch goes on after its context has ended")
 		}
 	})

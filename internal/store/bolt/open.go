@@ -12,6 +12,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/hufu-project/hufu/internal/store"
 )
 
 // openFile is os.OpenFile; a test hands in one whose file then breaks.
@@ -49,7 +51,7 @@ func open(path string, file openFile) (_ *Store, err error) {
 		incarnation: newIncarnation(),
 		writes:      make(chan *write),
 		closed:      make(chan struct{}),
-		watchers:    map[*watcher]struct{}{},
+		watchers:    store.NewWatchers(),
 	}
 	newest, err := s.newest()
 	if err != nil {

@@ -95,7 +95,7 @@ func (s *Store) run() {
 			s.commit(s.gather(w))
 		case <-again:
 			if s.repair() == nil {
-				s.changed("")
+				s.watchers.Changed("")
 			}
 			again = nil
 		}
@@ -124,7 +124,7 @@ func (s *Store) commit(batch []*write) {
 	if err == nil {
 		if cause := s.transact(batch); cause != nil {
 			s.broken.Store(&cause)
-			s.changed("")
+			s.watchers.Changed("")
 			err = fmt.Errorf("%w: %w", store.ErrUnsure, cause)
 		}
 	}
@@ -132,7 +132,7 @@ func (s *Store) commit(batch []*write) {
 		if err != nil {
 			w.err = err
 		} else if w.err == nil {
-			s.changed(w.key)
+			s.watchers.Changed(w.key)
 		}
 		close(w.answer)
 	}
