@@ -6,6 +6,7 @@ go 1.26.0
 require (
 	github.com/a-h/templ v0.3.977 // pages that are checked when they are compiled; html/template would double the binary
 	github.com/prometheus/client_golang v1.25.0 // metrics in the form that everybody scrapes
+	github.com/redis/rueidis v1.0.79 // Redis: one server, Sentinels, a cluster; pipelines by itself
 	github.com/spf13/cobra v1.10.2 // commands, help and completion; keeps the binary small
 	go.etcd.io/bbolt v1.5.0 // the embedded store: one file, durable, locked
 	go.yaml.in/yaml/v4 v4.0.0 // every mistake in a file with its line and column

@@ -10,6 +10,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -38,6 +39,27 @@ type Record struct {
 	Expires time.Time
 	Written time.Time
 	Now     time.Time
+}
+
+// longestLife keeps dates inside what 64 bits of nanoseconds can say.
+const longestLife = 100 * 365 * 24 * time.Hour
+
+// Life is how long a record that is Put lives from then on, zero for ever. An
+// Expires that makes no sense is an error, and nothing may be written.
+func (r Record) Life() (time.Duration, error) {
+	if r.Expires.IsZero() {
+		return 0, nil
+	}
+	life := r.Expires.Sub(r.Now)
+	switch {
+	case r.Now.IsZero():
+		return 0, fmt.Errorf("put %s: an Expires needs the Now it was reckoned from", r.Key)
+	case life <= 0:
+		return 0, fmt.Errorf("put %s: Expires is not after Now", r.Key)
+	case life > longestLife:
+		return 0, fmt.Errorf("put %s: Expires is too far away; leave it out for a record that stays", r.Key)
+	}
+	return life, nil
 }
 
 // The ways in which a store says no. Anything else a Get or List returns means

@@ -22,24 +22,14 @@ type write struct {
 	err          error
 }
 
-// longestLife keeps dates inside what 64 bits of nanoseconds can say.
-const longestLife = 100 * 365 * 24 * time.Hour
-
 // Put returns when the record is on the disk. The Value of the record it
 // returns is the caller's own.
 func (s *Store) Put(ctx context.Context, r store.Record) (store.Record, error) {
-	w := &write{key: r.Key, version: r.Version, record: newLayout(r.Value)}
-	if !r.Expires.IsZero() {
-		w.life = r.Expires.Sub(r.Now)
-		switch {
-		case r.Now.IsZero():
-			return r, fmt.Errorf("put %s: an Expires needs the Now it was reckoned from", r.Key)
-		case w.life <= 0:
-			return r, fmt.Errorf("put %s: Expires is not after Now", r.Key)
-		case w.life > longestLife:
-			return r, fmt.Errorf("put %s: Expires is too far away; leave it out for a record that stays", r.Key)
-		}
+	life, err := r.Life()
+	if err != nil {
+		return r, err
 	}
+	w := &write{key: r.Key, version: r.Version, record: newLayout(r.Value), life: life}
 	if err := s.write(ctx, w); err != nil {
 		return r, err
 	}
