@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"crypto/tls"
+	"net"
 	"net/netip"
 	"net/url"
 	"path/filepath"
@@ -180,12 +181,12 @@ func (r *report) store(c *Config) {
 			r.warn("store", "store and master_key_file are in different folders, and the store is there by default",
 				"say where both should be; neither is of use without the other")
 		}
+	case scheme == "redis", scheme == "rediss":
+		r.redis(c.Store.Reveal())
 	default:
 		u, err := url.Parse(c.Store.Reveal())
 		if err != nil || u.Host == "" {
 			r.fail("store", "is no address", "escape what is no letter or digit in the password as %XX")
-		} else if scheme == "redis" && !isLoopback(u.Hostname()) {
-			r.warn("store", "reaches Redis beyond loopback without TLS", "rediss:// has it")
 		}
 	}
 	if c.MasterKeyFile == "" {
@@ -193,11 +194,26 @@ func (r *report) store(c *Config) {
 	}
 }
 
+func (r *report) redis(address string) {
+	a, wrong := parseRedis(address)
+	if wrong.message != "" {
+		r.fail("store", wrong.message, wrong.hint)
+		return
+	}
+	away := slices.ContainsFunc(a.Addrs, func(addr string) bool {
+		host, _, _ := net.SplitHostPort(addr)
+		return !isLoopback(host)
+	})
+	if away && a.TLS == nil {
+		r.warn("store", "reaches Redis beyond loopback without TLS", "rediss:// has it")
+	}
+}
+
 // later says what is well written and still to come.
 func (r *report) later(c *Config) Problems {
 	l := report{whole: r.whole, marks: r.marks}
-	if scheme, _, _ := strings.Cut(c.Store.Reveal(), ":"); scheme != "bolt" {
-		l.fail("store", scheme+" is not in this version yet", "use bolt:FILE, the embedded store, on one machine")
+	if scheme, _, _ := strings.Cut(c.Store.Reveal(), ":"); scheme == "postgres" || scheme == "mysql" {
+		l.fail("store", scheme+" is not in this version yet", "use redis://HOST, or bolt:FILE, the embedded store, on one machine")
 	}
 	return l.problems
 }

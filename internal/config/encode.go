@@ -54,7 +54,8 @@ func address(s credential.Secret) string {
 	if err != nil || u.Host == "" {
 		return s.String()
 	}
-	// A query may hold a password too, as ?password= of a postgres address.
+	// A query may hold a password too: ?password= of a postgres address,
+	// ?sentinel_password= of a redis one.
 	u.RawQuery, u.Fragment = "", ""
 	return u.Redacted()
 }

@@ -172,5 +172,5 @@ func holdsSecret(text string) bool {
 		return true
 	}
 	_, has := u.User.Password()
-	return has || u.Query().Has("password")
+	return has || u.Query().Has("password") || u.Query().Has("sentinel_password")
 }

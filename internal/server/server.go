@@ -94,7 +94,7 @@ func New(cfg *config.Config, o Options) (_ *Server, err error) {
 		}
 	}()
 
-	st, keys, err := openStore(s.draining, cfg)
+	st, keys, err := openStore(s.draining, cfg, o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -137,7 +137,7 @@ func TestStoresThatAreToComeSaySo(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	n.write(anyPorts)
-	for _, url := range []string{"redis://127.0.0.1/0", "postgres://u:canary-password@db/hufu"} {
+	for _, url := range []string{"postgres://u:canary-password@db/hufu", "mysql://u:canary-password@db/hufu"} {
 		text, err := os.ReadFile(filepath.Join(n.dir, "hufu.yaml"))
 		if err != nil {
 			t.Fatal(err)

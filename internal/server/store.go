@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/hufu-project/hufu/internal/config"
 	"github.com/hufu-project/hufu/internal/store"
 	"github.com/hufu-project/hufu/internal/store/bolt"
+	"github.com/hufu-project/hufu/internal/store/redis"
 	"github.com/hufu-project/hufu/internal/store/sealed"
 	"github.com/hufu-project/hufu/internal/webauth"
 )
@@ -27,10 +30,10 @@ func boltFile(cfg *config.Config) (path string, ok bool) {
 // openStore opens the store of the configuration, sealed by the master key. A
 // master key is drawn only for an embedded store that is empty: whoever could
 // draw one for a store that is not would lock its records away.
-func openStore(ctx context.Context, cfg *config.Config) (*sealed.Store, *sealed.Keyring, error) {
+func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*sealed.Store, *sealed.Keyring, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
-	inner, mayCreate, err := openInner(ctx, cfg)
+	inner, mayCreate, err := openInner(ctx, cfg, log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -42,27 +45,52 @@ func openStore(ctx context.Context, cfg *config.Config) (*sealed.Store, *sealed.
 }
 
 // openInner opens what lies below the seal.
-func openInner(ctx context.Context, cfg *config.Config) (inner store.Store, empty bool, err error) {
-	path, embedded := boltFile(cfg)
-	if !embedded {
-		kind, _, _ := strings.Cut(cfg.Store.Reveal(), ":")
-		return nil, false, &Error{
-			Err:  fmt.Errorf("store: %s is not in this version yet", kind),
-			Hint: "use the embedded store, as in store: bolt:hufu.db, on one machine",
+func openInner(ctx context.Context, cfg *config.Config, log *slog.Logger) (inner store.Store, empty bool, err error) {
+	kind, path, _ := strings.Cut(cfg.Store.Reveal(), ":")
+	switch kind {
+	case "bolt":
+		st, err := bolt.Open(path)
+		if err != nil {
+			return nil, false, err
 		}
+		if empty, err = sealed.Empty(ctx, st); err != nil {
+			return nil, false, errors.Join(err, st.Close())
+		}
+		return st, empty, nil
+	case "redis", "rediss":
+		st, err := openRedis(ctx, cfg, log)
+		return st, false, err
 	}
-	st, err := bolt.Open(path)
+	return nil, false, &Error{
+		Err:  fmt.Errorf("store: %s is not in this version yet", kind),
+		Hint: "use the embedded store, as in store: bolt:hufu.db, on one machine",
+	}
+}
+
+// openRedis says what may cost records there.
+func openRedis(ctx context.Context, cfg *config.Config, log *slog.Logger) (store.Store, error) {
+	where, err := config.ParseRedis(cfg.Store.Reveal())
 	if err != nil {
-		return nil, false, err
+		return nil, fmt.Errorf("store: %w", err)
 	}
-	if empty, err = sealed.Empty(ctx, st); err != nil {
-		return nil, false, errors.Join(err, st.Close())
+	st, err := redis.Open(ctx, where)
+	if err != nil {
+		return nil, err
 	}
-	return st, empty, nil
+	for _, doubt := range st.Doubts() {
+		log.Warn("the store may lose records", "why", doubt)
+	}
+	return st, nil
 }
 
 func seal(ctx context.Context, cfg *config.Config, inner store.Store, mayCreate bool) (*sealed.Store, *sealed.Keyring, error) {
 	key, err := sealed.LoadOrCreateKey(cfg.MasterKeyFile, mayCreate)
+	if _, embedded := boltFile(cfg); !embedded && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, &Error{
+			Err:  err,
+			Hint: fmt.Sprintf(`all nodes need the same file; for a new store make it once: (umask 077; echo "hufu-master-key-1 $(head -c 32 /dev/urandom | base64)" > %s)`, cfg.MasterKeyFile),
+		}
+	}
 	if err != nil {
 		return nil, nil, err
 	}
