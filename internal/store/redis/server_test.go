@@ -134,11 +134,11 @@ func (s *server) do(command ...string) string {
 	s.t.Helper()
 	c := s.admin()
 	defer c.Close()
-	answer, err := c.Do(context.Background(), c.B().Arbitrary(command...).Build()).ToMessage()
+	answer, err := c.Do(context.Background(), c.B().Arbitrary(command...).Build()).ToAny()
 	if err != nil && !rueidis.IsRedisNil(err) {
 		s.t.Fatalf("%s: %v", strings.Join(command, " "), err)
 	}
-	return answer.String()
+	return fmt.Sprint(answer)
 }
 
 // open opens a store at the server.
@@ -187,5 +187,3 @@ func put(t testing.TB, s *Store, key, version, value string) store.Record {
 	}
 	return r
 }
-
-func errorf(format string, args ...any) error { return fmt.Errorf(format, args...) }

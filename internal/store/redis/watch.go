@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// beat is how long one look waits for news. After it the next begins with
-	// proving anew that nothing was missed.
+	// beat is how long one look waits for news before it proves anew that
+	// nothing was missed.
 	beat = time.Second
 	// lookTime bounds one look: a server that does not answer is lost.
 	lookTime = 1700 * time.Millisecond
@@ -69,17 +69,17 @@ func (s *Store) newest() (position, error) {
 func (s *Store) look(p position) (position, error) {
 	return s.atPrimary(func(ctx context.Context, c rueidis.DedicatedClient) (position, error) {
 		answers := c.DoMulti(ctx,
-			c.B().Arbitrary("XRANGE").Keys(s.keys.changes).Args(p.id, p.id).Build(),
 			c.B().Arbitrary("XREAD", "COUNT", strconv.Itoa(mostNews), "BLOCK", strconv.FormatInt(beat.Milliseconds(), 10), "STREAMS").
-				Keys(s.keys.changes).Args(p.id).Blocking())
-		here, err := entries(answers[0])
+				Keys(s.keys.changes).Args(p.id).Blocking(),
+			c.B().Arbitrary("XRANGE").Keys(s.keys.changes).Args(p.id, p.id).Build())
+		here, err := entries(answers[1])
 		if err != nil {
 			return p, err
 		}
 		if p != start && (len(here) == 0 || here[0].position != p) {
 			return p, errGap
 		}
-		news, err := answers[1].AsXRead()
+		news, err := answers[0].AsXRead()
 		if rueidis.IsRedisNil(err) {
 			return p, nil
 		}
