@@ -202,6 +202,9 @@ func explain(a config.Redis, err error) error {
 	case !ok:
 		return err
 	}
+	if strings.Contains(e.Error(), "No such master") {
+		return fmt.Errorf("the Sentinels know no primary of the name %s; sentinel= is what follows sentinel monitor in their configuration", a.Sentinel)
+	}
 	switch code(e) {
 	case "NOAUTH":
 		return errors.New("it asks for a password; write redis://USER:PASSWORD@HOST")

@@ -37,6 +37,23 @@ func within(t *testing.T, w <-chan string, key string, d time.Duration) {
 	}
 }
 
+// told waits until the watch tells of key, be it by the empty one.
+func told(t *testing.T, w <-chan string, key string, d time.Duration) {
+	t.Helper()
+	end := time.After(d)
+	for {
+		select {
+		case got := <-w:
+			if got == key || got == "" {
+				return
+			}
+		case <-end:
+			t.Errorf("the watch does not tell of %q in %v", key, d)
+			return
+		}
+	}
+}
+
 // quiet asks that the watch say nothing. A machine that stands still for two
 // seconds looks like a server that does, so it may ask again.
 func quiet(t *testing.T, w <-chan string, d time.Duration) {
