@@ -16,7 +16,7 @@ help: ## list the targets
 build: ## build bin/hufu
 	CGO_ENABLED=0 go build -trimpath -tags timetzdata -ldflags '-s -w -X main.version=$(VERSION)' -o bin/hufu ./cmd/hufu
 
-deps: ## look for what the tests need besides Go; root on Debian gets the browser
+deps: ## look for what the tests need besides Go; root on Debian gets the browser and Redis
 	@for tool in bash curl git; do \
 		command -v $$tool >/dev/null || { echo "the tests need $$tool: apt-get install $$tool"; exit 1; }; \
 	done
@@ -24,6 +24,7 @@ deps: ## look for what the tests need besides Go; root on Debian gets the browse
 	for browser in chromium chromium-browser google-chrome none; do command -v $$browser >/dev/null && break; done; \
 	[ $$browser != none ] || need=chromium; \
 	{ fc-list :lang=zh || dpkg -L fonts-wqy-microhei; } 2>/dev/null | grep -q . || need="$$need fonts-wqy-microhei"; \
+	command -v redis-server >/dev/null || need="$$need redis-server"; \
 	[ -z "$$need" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing" $$need && export DEBIAN_FRONTEND=noninteractive && \
 		apt-get -qq update && apt-get -qq -y -o DPkg::Lock::Timeout=300 install --no-install-recommends $$need >/dev/null; } || \
 		echo "without" $$need "some tests skip: apt-get install" $$need

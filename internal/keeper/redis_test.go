@@ -1,14 +1,12 @@
+//go:build unix
+
 package keeper
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"os"
-	"os/exec"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,6 +15,7 @@ import (
 	"github.com/hufu-project/hufu/internal/credential"
 	"github.com/hufu-project/hufu/internal/registry"
 	"github.com/hufu-project/hufu/internal/store/redis"
+	"github.com/hufu-project/hufu/internal/store/redis/redistest"
 	"github.com/hufu-project/hufu/internal/wechat"
 	"github.com/hufu-project/hufu/wxsim"
 )
@@ -27,7 +26,11 @@ import (
 func TestG1OneIssuePerGenerationOverRedis(t *testing.T) {
 	t.Parallel()
 	const life = 24 * time.Second
-	server := newRedis(t)
+	server := redistest.Start(t, "--appendfsync", "always")
+	address, err := config.ParseRedis("redis://" + server.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
 	sim := wxsim.New(wxsim.Options{Life: life, Quirks: wxsim.NoQuirks})
 	if err := sim.AddApp(wxsim.App{ID: testApp, Secret: testSecret}); err != nil {
 		t.Fatal(err)
@@ -41,7 +44,7 @@ func TestG1OneIssuePerGenerationOverRedis(t *testing.T) {
 	nodes := make([]*Keeper, 3)
 	ended := make(chan struct{}, 2*len(nodes))
 	for i := range nodes {
-		st, err := redis.Open(ctx, server.address(t))
+		st, err := redis.Open(ctx, address)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,9 +91,9 @@ func TestG1OneIssuePerGenerationOverRedis(t *testing.T) {
 	began := time.Now()
 	for range 3 { // the third time, three quarters of the first life are over
 		read(time.Now().Add(3500 * time.Millisecond))
-		server.kill()
+		server.Kill()
 		read(time.Now().Add(3 * time.Second))
-		server.start(t)
+		server.Start()
 	}
 	read(time.Now().Add(7 * time.Second))
 	issues, g := sim.Issues(testApp), generation.Load()
@@ -100,66 +103,5 @@ func TestG1OneIssuePerGenerationOverRedis(t *testing.T) {
 	}
 	for _, v := range sim.Violations() {
 		t.Errorf("violation: %+v", v)
-	}
-}
-
-// redisServer is a redis-server of a test's own, with every write on the disk.
-type redisServer struct {
-	addr, dir string
-	cmd       *exec.Cmd
-}
-
-func newRedis(t *testing.T) *redisServer {
-	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("this test needs redis-server: apt-get install redis-server")
-		}
-		t.Skip("this test needs redis-server: apt-get install redis-server")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = l.Close()
-	s := &redisServer{addr: l.Addr().String(), dir: t.TempDir()}
-	t.Cleanup(s.kill)
-	s.start(t)
-	return s
-}
-
-func (s *redisServer) address(t *testing.T) config.Redis {
-	t.Helper()
-	a, err := config.ParseRedis("redis://" + s.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-func (s *redisServer) start(t *testing.T) {
-	t.Helper()
-	_, port, _ := net.SplitHostPort(s.addr)
-	s.cmd = exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", s.dir,
-		"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--loglevel", "warning", "--logfile", "server.log")
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for range 1000 {
-		conn, err := net.Dial("tcp", s.addr)
-		if err == nil {
-			_ = conn.Close()
-			return
-		}
-		<-time.After(10 * time.Millisecond)
-	}
-	t.Fatal(errors.New("redis-server does not listen"))
-}
-
-// kill is kill -9.
-func (s *redisServer) kill() {
-	if s.cmd != nil && s.cmd.Process != nil {
-		_ = s.cmd.Process.Kill()
-		_ = s.cmd.Wait()
 	}
 }

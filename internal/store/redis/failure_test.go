@@ -1,3 +1,5 @@
+//go:build unix
+
 package redis
 
 import (
@@ -37,19 +39,19 @@ func TestRefusedWriteIsNotUnsure(t *testing.T) {
 			[]string{"CONFIG", "SET", "min-replicas-to-write", "1"}, []string{"CONFIG", "SET", "min-replicas-to-write", "0"},
 		},
 	} {
-		s.do(c.set...)
+		s.Do(c.set...)
 		err := write()
 		nothingWritten(t, what, err)
 		if !strings.Contains(err.Error(), what) {
 			t.Errorf("%s: %v", what, err)
 		}
 		nothingWritten(t, what+", delete", st.Delete(context.Background(), "a", r.Version))
-		s.do(c.unset...)
+		s.Do(c.unset...)
 		if got, err := st.Get(t.Context(), "a"); err != nil || got.Version != r.Version {
 			t.Errorf("after %s there is %+v, %v", what, got, err)
 		}
 	}
-	s.kill()
+	s.Kill()
 	// The first calls meet connections that were open.
 	eventually(t, func() error {
 		if err := write(); err == nil || errors.Is(err, store.ErrUnsure) {
@@ -64,7 +66,7 @@ func TestReplicaIsNotRead(t *testing.T) {
 	s := startServer(t)
 	st := s.open("")
 	put(t, st, "a", "", "one")
-	s.do("REPLICAOF", "127.0.0.1", "1")
+	s.Do("REPLICAOF", "127.0.0.1", "1")
 	if r, err := st.Get(t.Context(), "a"); err == nil || errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a replica says %+v, %v", r, err)
 	}
@@ -80,9 +82,9 @@ func TestForgottenScriptsAreSentAgain(t *testing.T) {
 	s := startServer(t)
 	st := s.open("")
 	r := put(t, st, "a", "", "one")
-	s.do("SCRIPT", "FLUSH")
+	s.Do("SCRIPT", "FLUSH")
 	r = put(t, st, "a", r.Version, "two")
-	s.do("SCRIPT", "FLUSH")
+	s.Do("SCRIPT", "FLUSH")
 	if got, err := st.Get(t.Context(), "a"); err != nil || got.Version != r.Version {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -122,10 +124,10 @@ func TestKilledServerKeepsWhatItAcknowledged(t *testing.T) {
 			})
 		}
 		<-time.After(200 * time.Millisecond)
-		s.kill()
+		s.Kill()
 		all.Wait()
 		stop()
-		s.start()
+		s.Start()
 		for w := range writers {
 			key := fmt.Sprintf("%d/%d", round, w)
 			var got store.Record
@@ -150,7 +152,7 @@ func TestUnansweredWriteIsUnsure(t *testing.T) {
 	s := startServer(t)
 	st := s.open("")
 	r := put(t, st, "a", "", "one")
-	s.pause()
+	s.Pause()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	began := time.Now()
@@ -158,7 +160,7 @@ func TestUnansweredWriteIsUnsure(t *testing.T) {
 	if !errors.Is(err, store.ErrUnsure) || time.Since(began) > 2*time.Second {
 		t.Errorf("after %v: %v", time.Since(began), err)
 	}
-	s.resume()
+	s.Resume()
 	eventually(t, func() error {
 		got, err := st.Get(t.Context(), "a")
 		if err == nil && string(got.Value) != "two" {
@@ -176,7 +178,7 @@ func TestLostConnectionMakesAWriteUnsure(t *testing.T) {
 	st := s.open("")
 	r := put(t, st, "a", "", "one")
 	put(t, st, "b", "", "one")
-	admin := s.admin()
+	admin := s.Admin()
 	before := entriesAdded(t, s)
 	if err := admin.Do(t.Context(), admin.B().Arbitrary("CLIENT", "PAUSE", "1000", "WRITE").Build()).Error(); err != nil {
 		t.Fatal(err)
@@ -203,7 +205,7 @@ func TestLostConnectionMakesAWriteUnsure(t *testing.T) {
 // entriesAdded is how many writes the stream has ever told of.
 func entriesAdded(t *testing.T, s *server) int {
 	t.Helper()
-	c := s.admin()
+	c := s.Admin()
 	defer c.Close()
 	info, err := c.Do(t.Context(), c.B().Arbitrary("XINFO", "STREAM", "{hufu}:changes").Build()).AsMap()
 	if err != nil {
@@ -220,9 +222,9 @@ func entriesAdded(t *testing.T, s *server) int {
 func TestWriteWaitsForReplicas(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
-	replica := startServer(t, "--replicaof", strings.ReplaceAll(s.addr, ":", " "))
+	replica := startServer(t, "--replicaof", strings.ReplaceAll(s.Addr, ":", " "))
 	eventually(t, func() error {
-		if !strings.Contains(s.do("INFO", "replication"), "state=online") {
+		if !strings.Contains(s.Do("INFO", "replication"), "state=online") {
 			return errors.New("the replica is not there")
 		}
 		return nil
@@ -232,7 +234,7 @@ func TestWriteWaitsForReplicas(t *testing.T) {
 	if _, err := st.Put(t.Context(), store.Record{Key: "a", Value: []byte("x")}); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("a conflict is %v", err)
 	}
-	replica.kill()
+	replica.Kill()
 	if _, err := st.Put(t.Context(), store.Record{Key: "a", Version: r.Version, Value: []byte("two")}); !errors.Is(err, store.ErrUnsure) {
 		t.Errorf("Put that no replica has: %v", err)
 	}
@@ -247,7 +249,7 @@ func TestDamagedRecordIsUnreadableAndCanBeReplaced(t *testing.T) {
 	st := s.open("")
 	put(t, st, "a", "", "one")
 	put(t, st, "b", "", "one")
-	s.do("SET", "{hufu}:r:a", "2 of a later format\n")
+	s.Do("SET", "{hufu}:r:a", "2 of a later format\n")
 	got, err := st.Get(t.Context(), "a")
 	if !errors.Is(err, store.ErrUnreadable) || got.Version == "" || got.Now.IsZero() || !strings.Contains(err.Error(), "format is 2") {
 		t.Fatalf("%+v, %v", got, err)
@@ -278,7 +280,7 @@ func TestExpiredRecordsLeaveRedis(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := s.do("TTL", "{hufu}:r:goes/1"); got != "-1" {
+	if got := s.Do("TTL", "{hufu}:r:goes/1"); got != "-1" {
 		t.Errorf("a record has a time to live, which a policy called volatile would use: %s", got)
 	}
 	<-time.After(300 * time.Millisecond)
@@ -286,10 +288,10 @@ func TestExpiredRecordsLeaveRedis(t *testing.T) {
 		r, _ := st.Get(t.Context(), "stays")
 		put(t, st, "stays", r.Version, "y")
 	}
-	if got := s.do("KEYS", "{hufu}:r:*"); got != "[{hufu}:r:stays]" {
+	if got := s.Do("KEYS", "{hufu}:r:*"); got != "[{hufu}:r:stays]" {
 		t.Errorf("there is %s", got)
 	}
-	if got := s.do("ZCARD", "{hufu}:index"); got != "1" {
+	if got := s.Do("ZCARD", "{hufu}:index"); got != "1" {
 		t.Errorf("the index holds %s", got)
 	}
 }
@@ -302,7 +304,7 @@ func TestTimeDoesNotGoBackWithTheServersClock(t *testing.T) {
 	st := s.open("")
 	r := put(t, st, "a", "", "one")
 	ahead := r.Written.Add(time.Hour)
-	s.do("HSET", "{hufu}:state", "last", strconv.FormatInt(ahead.UnixMicro(), 10))
+	s.Do("HSET", "{hufu}:state", "last", strconv.FormatInt(ahead.UnixMicro(), 10))
 	got, err := st.Get(t.Context(), "a")
 	if err != nil || got.Now.Before(ahead) {
 		t.Fatalf("now is %v after %v, %v", got.Now, ahead, err)

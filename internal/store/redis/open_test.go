@@ -1,3 +1,5 @@
+//go:build unix
+
 package redis
 
 import (
@@ -18,6 +20,7 @@ import (
 	"time"
 
 	"github.com/hufu-project/hufu/internal/store"
+	"github.com/hufu-project/hufu/internal/store/redis/redistest"
 )
 
 const canary = "c4n4ry0123456789"
@@ -42,33 +45,33 @@ func refuses(t *testing.T, address, want string) {
 func TestServerThatMustNotHoldTheRecordsIsRefused(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
-	s.do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
-	refuses(t, "redis://"+s.addr, "set noeviction")
-	s.do("CONFIG", "SET", "maxmemory-policy", "volatile-lru")
+	s.Do("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+	refuses(t, "redis://"+s.Addr, "set noeviction")
+	s.Do("CONFIG", "SET", "maxmemory-policy", "volatile-lru")
 	s.open("")
-	refuses(t, "redis://"+s.addr+"?cluster=true", "take cluster=true out")
-	s.do("REPLICAOF", "127.0.0.1", "1")
-	refuses(t, "redis://"+s.addr, "replica")
-	s.do("REPLICAOF", "NO", "ONE")
-	s.do("CONFIG", "SET", "requirepass", canary)
-	refuses(t, "redis://"+s.addr, "asks for a password")
-	refuses(t, "redis://:"+canary+"x@"+s.addr, "refuses the user or the password")
-	refuses(t, "redis://nobody:"+canary+"@"+s.addr, "refuses the user or the password")
-	openAt(t, "redis://:"+canary+"@"+s.addr)
-	refuses(t, "redis://:"+canary+"@"+s.addr+"/99", "out of range")
+	refuses(t, "redis://"+s.Addr+"?cluster=true", "take cluster=true out")
+	s.Do("REPLICAOF", "127.0.0.1", "1")
+	refuses(t, "redis://"+s.Addr, "replica")
+	s.Do("REPLICAOF", "NO", "ONE")
+	s.Do("CONFIG", "SET", "requirepass", canary)
+	refuses(t, "redis://"+s.Addr, "asks for a password")
+	refuses(t, "redis://:"+canary+"x@"+s.Addr, "refuses the user or the password")
+	refuses(t, "redis://nobody:"+canary+"@"+s.Addr, "refuses the user or the password")
+	openAt(t, "redis://:"+canary+"@"+s.Addr)
+	refuses(t, "redis://:"+canary+"@"+s.Addr+"/99", "out of range")
 }
 
 func TestNodeOfAClusterIsNotTakenForAServer(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, "--cluster-enabled", "yes")
-	s.do("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+	s.Do("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
 	eventually(t, func() error {
-		if !strings.Contains(s.do("CLUSTER", "INFO"), "cluster_state:ok") {
+		if !strings.Contains(s.Do("CLUSTER", "INFO"), "cluster_state:ok") {
 			return errors.New("not yet")
 		}
 		return nil
 	})
-	refuses(t, "redis://"+s.addr, "add cluster=true")
+	refuses(t, "redis://"+s.Addr, "add cluster=true")
 }
 
 func TestDoubtsAreSaid(t *testing.T) {
@@ -88,14 +91,14 @@ func TestDoubtsAreSaid(t *testing.T) {
 func TestOpenWaitsForAServerThatStarts(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
-	s.kill()
-	time.AfterFunc(time.Second, s.start)
+	s.Kill()
+	time.AfterFunc(time.Second, s.Start)
 	s.open("")
-	s.kill()
+	s.Kill()
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	_, err := Open(ctx, parsed(t, "redis://"+s.addr))
-	if err == nil || !strings.Contains(err.Error(), "refused") || !strings.Contains(err.Error(), s.addr) {
+	_, err := Open(ctx, parsed(t, "redis://"+s.Addr))
+	if err == nil || !strings.Contains(err.Error(), "refused") || !strings.Contains(err.Error(), s.Addr) {
 		t.Errorf("nobody is there: %v", err)
 	}
 }
@@ -116,8 +119,8 @@ func TestUserMayDoWhatIsDocumentedAndNoMore(t *testing.T) {
 		}
 	}
 	s := startServer(t)
-	s.do(append([]string{"ACL", "SETUSER", "hufu", ">" + canary}, strings.Fields(acl)...)...)
-	st := openAt(t, "redis://hufu:"+canary+"@"+s.addr+"/1?prefix=a")
+	s.Do(append([]string{"ACL", "SETUSER", "hufu", ">" + canary}, strings.Fields(acl)...)...)
+	st := openAt(t, "redis://hufu:"+canary+"@"+s.Addr+"/1?prefix=a")
 	w := watch(t, st, "")
 	r := put(t, st, "a", "", "one")
 	<-w // "" or the key: the stream was empty
@@ -135,20 +138,20 @@ func TestUserMayDoWhatIsDocumentedAndNoMore(t *testing.T) {
 	if err := st.Delete(t.Context(), "a", r.Version); err != nil {
 		t.Error(err)
 	}
-	if got := s.do("ACL", "LOG"); got != "[]" && got != "<nil>" {
+	if got := s.Do("ACL", "LOG"); got != "[]" && got != "<nil>" {
 		t.Errorf("it tried what it may not: %s", got)
 	}
 
 	// Nothing is written by halves when a right is missing.
-	s.do("ACL", "SETUSER", "hufu", "-xadd")
+	s.Do("ACL", "SETUSER", "hufu", "-xadd")
 	if _, err := st.Put(t.Context(), store.Record{Key: "c"}); err == nil || !strings.Contains(err.Error(), "can't run") {
 		t.Errorf("without +xadd: %v", err)
 	}
 	if _, err := st.Get(t.Context(), "c"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a record of a refused write: %v", err)
 	}
-	s.do("ACL", "SETUSER", "hufu", "-info")
-	open := openAt(t, "redis://hufu:"+canary+"@"+s.addr+"/1")
+	s.Do("ACL", "SETUSER", "hufu", "-info")
+	open := openAt(t, "redis://hufu:"+canary+"@"+s.Addr+"/1")
 	if got := strings.Join(open.Doubts(), " "); !strings.Contains(got, "may not look") {
 		t.Errorf("doubts %q", got)
 	}
@@ -162,7 +165,7 @@ func TestTLSIsCheckedAgainstTheGivenAuthority(t *testing.T) {
 	ca.issue(t, dir, "server")
 	ca.issue(t, dir, "client")
 	file := func(name string) string { return filepath.Join(dir, name) }
-	_, port, _ := net.SplitHostPort(freeAddr(t))
+	_, port, _ := net.SplitHostPort(redistest.FreeAddr(t))
 	s := startServer(t, "--tls-port", port, "--tls-cert-file", file("server.pem"), "--tls-key-file", file("server.key"),
 		"--tls-ca-cert-file", file("ca.pem"), "--tls-auth-clients", "optional")
 	addr := "127.0.0.1:" + port
@@ -170,7 +173,7 @@ func TestTLSIsCheckedAgainstTheGivenAuthority(t *testing.T) {
 	put(t, st, "a", "", "one")
 	refuses(t, "rediss://"+addr, "ca_file=")
 	refuses(t, "rediss://"+addr+"?ca_file="+file("stranger.pem"), "ca_file=")
-	s.do("CONFIG", "SET", "tls-auth-clients", "yes")
+	s.Do("CONFIG", "SET", "tls-auth-clients", "yes")
 	openAt(t, "rediss://"+addr+"?ca_file="+file("ca.pem")+"&cert_file="+file("client.pem")+"&key_file="+file("client.key"))
 	refusedSoon(t, "rediss://"+addr+"?ca_file="+file("ca.pem"))
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package redis
 
 import (
@@ -24,7 +26,7 @@ func TestStore(t *testing.T) {
 	s := startServer(t)
 	var stores atomic.Int32
 	open := func(t *testing.T) store.Store {
-		return openAt(t, fmt.Sprintf("redis://%s?prefix=%d", s.addr, stores.Add(1)))
+		return openAt(t, fmt.Sprintf("redis://%s?prefix=%d", s.Addr, stores.Add(1)))
 	}
 	storetest.TestStore(t, open, storetest.Options{Disk: disk})
 }
@@ -32,7 +34,7 @@ func TestStore(t *testing.T) {
 // disk is the folder of a server that is stopped whenever the store is closed.
 func disk(t *testing.T) storetest.Disk {
 	s := startServer(t)
-	s.stop()
+	s.Stop()
 	kept := t.TempDir()
 	copyDir := func(from, to string) {
 		if err := os.RemoveAll(to); err != nil {
@@ -44,12 +46,12 @@ func disk(t *testing.T) storetest.Disk {
 	}
 	return storetest.Disk{
 		Open: func() store.Store {
-			s.start()
+			s.Start()
 			st := s.open("")
 			return &stopping{st, s, sync.Once{}}
 		},
-		Save:    func() { copyDir(s.dir, kept) },
-		Restore: func() { copyDir(kept, s.dir) },
+		Save:    func() { copyDir(s.Dir, kept) },
+		Restore: func() { copyDir(kept, s.Dir) },
 	}
 }
 
@@ -62,6 +64,6 @@ type stopping struct {
 
 func (s *stopping) Close() error {
 	err := s.Store.Close()
-	s.once.Do(s.server.stop)
+	s.once.Do(s.server.Stop)
 	return err
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package redis
 
 import (
@@ -12,31 +14,31 @@ import (
 	"time"
 
 	"github.com/hufu-project/hufu/internal/store"
+	"github.com/hufu-project/hufu/internal/store/redis/redistest"
 )
 
 // startSentinels starts three that watch over the primary as "tally".
 func startSentinels(t *testing.T, primary *server) (addrs []string) {
 	t.Helper()
-	host, port, _ := net.SplitHostPort(primary.addr)
+	host, port, _ := net.SplitHostPort(primary.Addr)
 	for range 3 {
-		s := &server{t: t, dir: t.TempDir(), addr: freeAddr(t)}
-		_, own, _ := net.SplitHostPort(s.addr)
-		file := filepath.Join(s.dir, "sentinel.conf")
+		s := redistest.New(t)
+		_, own, _ := net.SplitHostPort(s.Addr)
+		file := filepath.Join(s.Dir, "sentinel.conf")
 		text := fmt.Sprintf("port %s\nbind 127.0.0.1\nlogfile server.log\nsentinel monitor tally %s %s 2\n"+
 			"sentinel down-after-milliseconds tally 1000\nsentinel failover-timeout tally 3000\n", own, host, port)
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s.args = []string{file, "--sentinel"}
-		t.Cleanup(s.kill)
-		s.start()
-		addrs = append(addrs, s.addr)
+		s.Args = []string{file, "--sentinel"}
+		s.Start()
+		addrs = append(addrs, s.Addr)
 	}
 	// Each must know the other two before anything fails.
 	for _, addr := range addrs {
-		s := &server{t: t, addr: addr}
+		s := redistest.At(t, addr)
 		eventually(t, func() error {
-			if m := s.do("SENTINEL", "MASTER", "tally"); !strings.Contains(m, "num-other-sentinels:2") || !strings.Contains(m, "num-slaves:1") {
+			if m := s.Do("SENTINEL", "MASTER", "tally"); !strings.Contains(m, "num-other-sentinels:2") || !strings.Contains(m, "num-slaves:1") {
 				return errors.New("the sentinels do not know each other")
 			}
 			return nil
@@ -50,22 +52,25 @@ func startSentinels(t *testing.T, primary *server) (addrs []string) {
 func TestFailoverThatLosesWrites(t *testing.T) {
 	t.Parallel()
 	primary := startServer(t)
-	replica := startServer(t, "--replicaof", strings.ReplaceAll(primary.addr, ":", " "))
+	replica := startServer(t, "--replicaof", strings.ReplaceAll(primary.Addr, ":", " "))
 	addrs := startSentinels(t, primary)
-	st := openAt(t, "redis://"+addrs[0]+"?sentinel=tally&addr="+addrs[1]+"&addr="+addrs[2])
+	for _, n := range []*server{primary, replica} {
+		n.Do(append([]string{"ACL", "SETUSER", "hufu", ">" + canary}, strings.Fields(acl+" +role")...)...)
+	}
+	st := openAt(t, "redis://hufu:"+canary+"@"+addrs[0]+"?sentinel=tally&addr="+addrs[1]+"&addr="+addrs[2])
 	kept := put(t, st, "a", "", "kept")
-	if n := primary.do("WAIT", "1", "5000"); n != "1" {
+	if n := primary.Do("WAIT", "1", "5000"); n != "1" {
 		t.Fatalf("%s replicas", n)
 	}
 	seen := map[string]bool{kept.Version: true}
-	replica.pause()
-	primary.do("CLIENT", "KILL", "TYPE", "replica")
+	replica.Pause()
+	primary.Do("CLIENT", "KILL", "TYPE", "replica")
 	lost := put(t, st, "a", kept.Version, "lost")
 	also := put(t, st, "b", "", "lost")
 	seen[lost.Version], seen[also.Version] = true, true
 	w := watch(t, st, "")
-	primary.kill()
-	replica.resume()
+	primary.Kill()
+	replica.Resume()
 	within(t, w, "", 2*time.Second+slack)
 
 	var got store.Record
@@ -92,9 +97,9 @@ func TestFailoverThatLosesWrites(t *testing.T) {
 	}
 
 	// The old primary comes back as a replica, and what it alone had is gone.
-	primary.start()
+	primary.Start()
 	eventually(t, func() error {
-		if !strings.Contains(primary.do("INFO", "replication"), "role:slave") {
+		if !strings.Contains(primary.Do("INFO", "replication"), "role:slave") {
 			return errors.New("it still thinks it is the primary")
 		}
 		return nil
@@ -107,7 +112,7 @@ func TestFailoverThatLosesWrites(t *testing.T) {
 func TestUnknownPrimaryIsSaid(t *testing.T) {
 	t.Parallel()
 	primary := startServer(t)
-	startServer(t, "--replicaof", strings.ReplaceAll(primary.addr, ":", " "))
+	startServer(t, "--replicaof", strings.ReplaceAll(primary.Addr, ":", " "))
 	addrs := startSentinels(t, primary)
 	refuses(t, "redis://"+addrs[0]+"?sentinel=tell", "know no primary of the name tell")
 }
@@ -122,24 +127,24 @@ func startCluster(t *testing.T) (nodes []*server, replica *server) {
 	nodes = []*server{node(), node(), node()}
 	replica = node()
 	for i, n := range nodes {
-		n.do("CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(i*5461), strconv.Itoa(map[bool]int{true: 16383, false: i*5461 + 5460}[i == 2]))
+		n.Do("CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(i*5461), strconv.Itoa(map[bool]int{true: 16383, false: i*5461 + 5460}[i == 2]))
 	}
-	host, port, _ := net.SplitHostPort(nodes[0].addr)
+	host, port, _ := net.SplitHostPort(nodes[0].Addr)
 	for _, n := range []*server{nodes[1], nodes[2], replica} {
-		n.do("CLUSTER", "MEET", host, port)
+		n.Do("CLUSTER", "MEET", host, port)
 	}
 	owner := nodes[ownerOf(t, nodes)]
-	id := owner.do("CLUSTER", "MYID")
+	id := owner.Do("CLUSTER", "MYID")
 	eventually(t, func() error {
-		if !strings.Contains(replica.do("CLUSTER", "NODES"), id) {
+		if !strings.Contains(replica.Do("CLUSTER", "NODES"), id) {
 			return errors.New("the replica does not know the owner")
 		}
 		return nil
 	})
-	replica.do("CLUSTER", "REPLICATE", id)
+	replica.Do("CLUSTER", "REPLICATE", id)
 	for _, n := range append(nodes, replica) {
 		eventually(t, func() error {
-			info := n.do("CLUSTER", "INFO")
+			info := n.Do("CLUSTER", "INFO")
 			if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_known_nodes:4") {
 				return errors.New("the cluster is not there")
 			}
@@ -147,7 +152,7 @@ func startCluster(t *testing.T) (nodes []*server, replica *server) {
 		})
 	}
 	eventually(t, func() error {
-		if !strings.Contains(owner.do("INFO", "replication"), "state=online") {
+		if !strings.Contains(owner.Do("INFO", "replication"), "state=online") {
 			return errors.New("the replica is not there")
 		}
 		return nil
@@ -158,7 +163,7 @@ func startCluster(t *testing.T) (nodes []*server, replica *server) {
 // ownerOf is the node that has the slot of ours.
 func ownerOf(t *testing.T, nodes []*server) int {
 	t.Helper()
-	slot, err := strconv.Atoi(nodes[0].do("CLUSTER", "KEYSLOT", "{hufu}"))
+	slot, err := strconv.Atoi(nodes[0].Do("CLUSTER", "KEYSLOT", "{hufu}"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,23 +171,26 @@ func ownerOf(t *testing.T, nodes []*server) int {
 }
 
 func clusterAddress(nodes []*server) string {
-	return "redis://" + nodes[0].addr + "?cluster=true&addr=" + nodes[1].addr + "&addr=" + nodes[2].addr
+	return "redis://" + nodes[0].Addr + "?cluster=true&addr=" + nodes[1].Addr + "&addr=" + nodes[2].Addr
 }
 
 func TestClusterFailsOver(t *testing.T) {
 	t.Parallel()
 	nodes, replica := startCluster(t)
-	st := openAt(t, clusterAddress(nodes))
+	for _, n := range append(nodes, replica) {
+		n.Do(append([]string{"ACL", "SETUSER", "hufu", ">" + canary}, strings.Fields(acl+" +cluster|slots +cluster|shards")...)...)
+	}
+	st := openAt(t, strings.Replace(clusterAddress(nodes), "//", "//hufu:"+canary+"@", 1))
 	r := put(t, st, "a", "", "one")
 	for range 3 {
 		r = put(t, st, "a", r.Version, "two")
 	}
 	owner := nodes[ownerOf(t, nodes)]
-	if n := owner.do("WAIT", "1", "5000"); n != "1" {
+	if n := owner.Do("WAIT", "1", "5000"); n != "1" {
 		t.Fatalf("%s replicas", n)
 	}
 	w := watch(t, st, "")
-	owner.kill()
+	owner.Kill()
 	within(t, w, "", 2*time.Second+slack)
 	var got store.Record
 	eventually(t, func() (err error) { got, err = st.Get(t.Context(), "a"); return err })
@@ -191,7 +199,7 @@ func TestClusterFailsOver(t *testing.T) {
 	}
 	put(t, st, "a", r.Version, "three")
 	told(t, w, "a", 2*time.Second+slack)
-	if role := replica.do("ROLE"); !strings.HasPrefix(role, "[master") {
+	if role := replica.Do("ROLE"); !strings.HasPrefix(role, "[master") {
 		t.Errorf("the replica is %s", role)
 	}
 }
@@ -206,19 +214,19 @@ func TestClusterMovesTheSlot(t *testing.T) {
 	w := watch(t, st, "")
 	i := ownerOf(t, nodes)
 	from, to := nodes[i], nodes[(i+1)%3]
-	slot := from.do("CLUSTER", "KEYSLOT", "{hufu}")
-	fromID, toID := from.do("CLUSTER", "MYID"), to.do("CLUSTER", "MYID")
-	to.do("CLUSTER", "SETSLOT", slot, "IMPORTING", fromID)
-	from.do("CLUSTER", "SETSLOT", slot, "MIGRATING", toID)
-	host, port, _ := net.SplitHostPort(to.addr)
+	slot := from.Do("CLUSTER", "KEYSLOT", "{hufu}")
+	fromID, toID := from.Do("CLUSTER", "MYID"), to.Do("CLUSTER", "MYID")
+	to.Do("CLUSTER", "SETSLOT", slot, "IMPORTING", fromID)
+	from.Do("CLUSTER", "SETSLOT", slot, "MIGRATING", toID)
+	host, port, _ := net.SplitHostPort(to.Addr)
 	// In the middle of it a script finds its keys in two places.
-	from.do("MIGRATE", host, port, "", "0", "5000", "KEYS", "{hufu}:r:a")
+	from.Do("MIGRATE", host, port, "", "0", "5000", "KEYS", "{hufu}:r:a")
 	_, err := st.Put(t.Context(), store.Record{Key: "a", Version: r.Version, Value: []byte("x")})
 	nothingWritten(t, "Put while the slot moves", err)
-	keys := strings.Fields(strings.Trim(from.do("CLUSTER", "GETKEYSINSLOT", slot, "100"), "[]"))
-	from.do(append([]string{"MIGRATE", host, port, "", "0", "5000", "KEYS"}, keys...)...)
+	keys := strings.Fields(strings.Trim(from.Do("CLUSTER", "GETKEYSINSLOT", slot, "100"), "[]"))
+	from.Do(append([]string{"MIGRATE", host, port, "", "0", "5000", "KEYS"}, keys...)...)
 	for _, n := range []*server{to, from, nodes[(i+2)%3]} {
-		n.do("CLUSTER", "SETSLOT", slot, "NODE", toID)
+		n.Do("CLUSTER", "SETSLOT", slot, "NODE", toID)
 	}
 	eventually(t, func() error {
 		got, err := st.Put(t.Context(), store.Record{Key: "a", Version: r.Version, Value: []byte("two")})
@@ -230,7 +238,7 @@ func TestClusterMovesTheSlot(t *testing.T) {
 	within(t, w, "", 3*time.Second)
 	r = put(t, st, "a", r.Version, "three")
 	told(t, w, "a", 2*time.Second+slack)
-	if got := to.do("EXISTS", "{hufu}:r:a"); got != "1" {
+	if got := to.Do("EXISTS", "{hufu}:r:a"); got != "1" {
 		t.Errorf("the record is not where the slot is: %s", got)
 	}
 }

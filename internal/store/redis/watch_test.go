@@ -1,3 +1,5 @@
+//go:build unix
+
 package redis
 
 import (
@@ -95,8 +97,8 @@ func TestWatchIsToldOfATrimmedStream(t *testing.T) {
 	within(t, st.Watch(t.Context(), ""), "", slack)
 	w := watch(t, st, "")
 	// Writes that nobody is told of, as if a reader had been away for long.
-	s.do("XADD", "{hufu}:changes", "*", "key", "b", "nonce", "1")
-	s.do("XTRIM", "{hufu}:changes", "MAXLEN", "0")
+	s.Do("XADD", "{hufu}:changes", "*", "key", "b", "nonce", "1")
+	s.Do("XTRIM", "{hufu}:changes", "MAXLEN", "0")
 	within(t, w, "", 2*time.Second)
 }
 
@@ -106,11 +108,11 @@ func TestWatchIsToldOfALostHistory(t *testing.T) {
 	st := s.open("")
 	put(t, st, "a", "", "x")
 	for what, lose := range map[string]func(){
-		"everything is gone": func() { s.do("FLUSHALL") },
+		"everything is gone": func() { s.Do("FLUSHALL") },
 		"the stream goes on elsewhere": func() {
 			// The next id would fit; only the entry read last is gone.
-			s.do("DEL", "{hufu}:changes")
-			s.do("XADD", "{hufu}:changes", "99999999999999-0", "key", "z", "nonce", "1")
+			s.Do("DEL", "{hufu}:changes")
+			s.Do("XADD", "{hufu}:changes", "99999999999999-0", "key", "z", "nonce", "1")
 		},
 	} {
 		w := watch(t, st, "")
@@ -135,8 +137,8 @@ func TestSameIdOfAnotherWriteIsAGap(t *testing.T) {
 	}
 	<-time.After(beat / 10)
 	w := watch(t, st, "")
-	s.do("DEL", "{hufu}:changes")
-	s.do("XADD", "{hufu}:changes", p.id, "key", "b", "nonce", "another")
+	s.Do("DEL", "{hufu}:changes")
+	s.Do("XADD", "{hufu}:changes", p.id, "key", "b", "nonce", "another")
 	within(t, w, "", 2*time.Second)
 }
 
@@ -147,7 +149,7 @@ func TestWatchOutlivesItsConnection(t *testing.T) {
 	other := s.open("")
 	put(t, other, "a", "", "x")
 	w := watch(t, st, "")
-	s.do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+	s.Do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 	within(t, w, "", 2*time.Second)
 	// Each connection that was cut is noticed by the call that meets it.
 	eventually(t, func() error {
@@ -171,8 +173,8 @@ func TestWatchOutlivesItsConnection(t *testing.T) {
 func TestWatchSaysThatTheStoreIsAwayAndThatItIsBack(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]struct{ away, back func(*server) }{
-		"killed": {(*server).kill, (*server).start},
-		"stuck":  {(*server).pause, (*server).resume},
+		"killed": {(*server).Kill, (*server).Start},
+		"stuck":  {(*server).Pause, (*server).Resume},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -202,9 +204,9 @@ func TestWatchLooksAtNoRecord(t *testing.T) {
 	put(t, st, "a", "", "x")
 	watch(t, st, "")
 	<-time.After(beat)
-	s.do("CONFIG", "RESETSTAT")
+	s.Do("CONFIG", "RESETSTAT")
 	<-time.After(3 * beat)
-	calls := fields(s.do("INFO", "commandstats"))
+	calls := fields(s.Do("INFO", "commandstats"))
 	for name := range calls {
 		switch name {
 		case "cmdstat_xread", "cmdstat_xrange", "cmdstat_evalsha", "cmdstat_del", "cmdstat_time", "cmdstat_hmget", "cmdstat_ping",

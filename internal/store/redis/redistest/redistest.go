@@ -1,0 +1,172 @@
+//go:build unix
+
+// Package redistest starts real redis-servers for tests.
+package redistest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// Server is a redis-server of a test's own. A method that cannot do what it is
+// for ends the test.
+type Server struct {
+	Addr string
+	Dir  string   // what it keeps is here, and server.log
+	Args []string // of the program
+
+	t    testing.TB
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the process has ended
+}
+
+// program gives the path of redis-server. Without it the test is skipped; in CI
+// it fails.
+func program(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil && os.Getenv("CI") != "" {
+		t.Fatal("this test needs redis-server: apt-get install redis-server")
+	}
+	if err != nil {
+		t.Skip("this test needs redis-server: apt-get install redis-server")
+	}
+	return path
+}
+
+// Start starts a redis-server on a free port of loopback, with an append-only
+// file unless args say otherwise. It is killed when the test ends.
+func Start(t testing.TB, args ...string) *Server {
+	t.Helper()
+	s := New(t)
+	_, port, _ := net.SplitHostPort(s.Addr)
+	s.Args = append([]string{
+		"--port", port, "--bind", "127.0.0.1", "--dir", s.Dir, "--save", "", "--appendonly", "yes",
+		"--loglevel", "warning", "--logfile", "server.log", "--repl-diskless-sync-delay", "0",
+	}, args...)
+	s.Start()
+	return s
+}
+
+// FreeAddr gives an address of loopback that nobody listened on a moment ago,
+// low enough that its port for cluster nodes is one too.
+func FreeAddr(t testing.TB) string {
+	t.Helper()
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = l.Close()
+		if l.Addr().(*net.TCPAddr).Port < 55000 {
+			return l.Addr().String()
+		}
+	}
+}
+
+// New is a server that is not started yet and has no Args.
+func New(t testing.TB) *Server {
+	s := &Server{Addr: FreeAddr(t), Dir: t.TempDir(), t: t}
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// At is a server that somebody else started.
+func At(t testing.TB, addr string) *Server { return &Server{Addr: addr, t: t} }
+
+// Start starts the program and waits until it listens.
+func (s *Server) Start() {
+	s.t.Helper()
+	s.cmd = exec.Command(program(s.t), s.Args...)
+	s.cmd.Dir = s.Dir
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	cmd, done := s.cmd, make(chan struct{})
+	s.done = done
+	go func() { _ = cmd.Wait(); close(done) }()
+	Eventually(s.t, func() error {
+		select {
+		case <-done:
+			log, _ := os.ReadFile(filepath.Join(s.Dir, "server.log"))
+			s.t.Fatalf("redis-server %s has ended:\n%s", strings.Join(s.Args, " "), log)
+		default:
+		}
+		conn, err := net.Dial("tcp", s.Addr)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err
+	})
+}
+
+// Kill is kill -9. A second one does nothing.
+func (s *Server) Kill() { s.end(syscall.SIGKILL) }
+
+// Stop lets the server write what it has to.
+func (s *Server) Stop() { s.end(syscall.SIGTERM) }
+
+func (s *Server) end(sig syscall.Signal) {
+	if s.cmd == nil || s.cmd.Process == nil {
+		return
+	}
+	_ = s.cmd.Process.Signal(syscall.SIGCONT)
+	_ = s.cmd.Process.Signal(sig)
+	<-s.done
+}
+
+// Pause lets the process stand still until Resume.
+func (s *Server) Pause() { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Resume lets it go on.
+func (s *Server) Resume() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
+
+// Admin is a client of the test's own.
+func (s *Server) Admin() rueidis.Client {
+	s.t.Helper()
+	var c rueidis.Client
+	Eventually(s.t, func() (err error) {
+		c, err = rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{s.Addr}, ForceSingleClient: true, DisableCache: true, DisableRetry: true})
+		return err
+	})
+	s.t.Cleanup(c.Close)
+	return c
+}
+
+// Do runs one command and gives its answer as text.
+func (s *Server) Do(command ...string) string {
+	s.t.Helper()
+	c := s.Admin()
+	defer c.Close()
+	answer, err := c.Do(context.Background(), c.B().Arbitrary(command...).Build()).ToAny()
+	if err != nil && !rueidis.IsRedisNil(err) {
+		s.t.Fatalf("%s: %v", strings.Join(command, " "), err)
+	}
+	return fmt.Sprint(answer)
+}
+
+// Eventually tries until f has no error, for half a minute at most.
+func Eventually(t testing.TB, f func() error) {
+	t.Helper()
+	end := time.Now().Add(30 * time.Second)
+	for {
+		err := f()
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("it does not come: %v", err)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+}
