@@ -14,8 +14,12 @@ func TestRedisAddressIsRead(t *testing.T) {
 		var b strings.Builder
 		b.WriteString(strings.Join(r.Addrs, ","))
 		for _, f := range [][2]string{
-			{"user", r.User}, {"password", r.Password.Reveal()}, {"prefix", r.Prefix}, {"sentinel", r.Sentinel},
-			{"as", r.SentinelUser}, {"with", r.SentinelPassword.Reveal()},
+			{"user", r.User},
+			{"password", r.Password.Reveal()},
+			{"prefix", r.Prefix},
+			{"sentinel", r.Sentinel},
+			{"as", r.SentinelUser},
+			{"with", r.SentinelPassword.Reveal()},
 		} {
 			if f[1] != "" {
 				b.WriteString(" " + f[0] + "=" + f[1])

@@ -62,10 +62,17 @@ func BenchmarkCalls(b *testing.B) {
 				key := fmt.Sprintf("%s/%d/%d", b.Name(), callers, time.Now().UnixNano()+int64(i))
 				var multi rueidis.Commands
 				for _, c := range [][]string{
-					{"MULTI"}, {"TIME"}, {"HMGET", "bare:state", "last", "behind"}, {"GET", key},
+					{"MULTI"},
+					{"TIME"},
+					{"HMGET", "bare:state", "last", "behind"},
+					{"GET", key},
 					{"XADD", "bare:changes", "MAXLEN", "~", "10000", "*", "key", key, "nonce", "0123456789abcdef"},
-					{"HSET", "bare:state", "last", "1795349010416000", "behind", "0"}, {"ZADD", "bare:index", "0", key},
-					{"ZREM", "bare:ends", key}, {"SET", key, benchValue}, {"ZRANGEBYSCORE", "bare:ends", "-inf", "1", "LIMIT", "0", "16"}, {"EXEC"},
+					{"HSET", "bare:state", "last", "1795349010416000", "behind", "0"},
+					{"ZADD", "bare:index", "0", key},
+					{"ZREM", "bare:ends", key},
+					{"SET", key, benchValue},
+					{"ZRANGEBYSCORE", "bare:ends", "-inf", "1", "LIMIT", "0", "16"},
+					{"EXEC"},
 				} {
 					multi = append(multi, bare.B().Arbitrary(c...).Build())
 				}

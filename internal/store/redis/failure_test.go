@@ -70,9 +70,15 @@ func TestReplicaIsNotRead(t *testing.T) {
 	if r, err := st.Get(t.Context(), "a"); err == nil || errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a replica says %+v, %v", r, err)
 	}
-	for r, err := range st.List(t.Context(), "") {
-		if err == nil {
-			t.Errorf("a replica lists %+v", r)
+	for _, prefix := range []string{"", "no such"} {
+		var last error
+		for r, err := range st.List(t.Context(), prefix) {
+			if last = err; err == nil {
+				t.Errorf("a replica lists %+v", r)
+			}
+		}
+		if last == nil {
+			t.Errorf("a replica says what is below %q", prefix)
 		}
 	}
 }
@@ -310,9 +316,29 @@ func TestTimeDoesNotGoBackWithTheServersClock(t *testing.T) {
 		t.Fatalf("now is %v after %v, %v", got.Now, ahead, err)
 	}
 	r = put(t, st, "a", r.Version, "two")
+	if r.Written.Before(got.Now) {
+		t.Errorf("written at %v, after it was %v", r.Written, got.Now)
+	}
 	<-time.After(20 * time.Millisecond)
 	got, err = st.Get(t.Context(), "a")
 	if err != nil || got.Now.Sub(r.Written) < 20*time.Millisecond || got.Now.Sub(ahead) > 20*time.Second {
 		t.Errorf("time stands still, or runs: %v after %v, %v", got.Now, r.Written, err)
+	}
+}
+
+// TestIdThatComesAgainIsAnotherVersion: a stream that has lost its end gives
+// the same id to another write.
+func TestIdThatComesAgainIsAnotherVersion(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	st := s.open("")
+	var versions []string
+	for range 2 {
+		s.Do("DEL", "{hufu}:changes", "{hufu}:r:a")
+		s.Do("XADD", "{hufu}:changes", "99999999999999-0", "key", "b", "nonce", "1")
+		versions = append(versions, put(t, st, "a", "", "x").Version)
+	}
+	if id := "99999999999999-1-"; !strings.HasPrefix(versions[0], id) || !strings.HasPrefix(versions[1], id) || versions[0] == versions[1] {
+		t.Errorf("versions %v, want two of %s", versions, id)
 	}
 }
