@@ -229,14 +229,15 @@ func TestWriteWaitsForReplicas(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
 	replica := startServer(t, "--replicaof", strings.ReplaceAll(s.Addr, ":", " "))
-	eventually(t, func() error {
-		if !strings.Contains(s.Do("INFO", "replication"), "state=online") {
-			return errors.New("the replica is not there")
-		}
-		return nil
-	})
+	online(t, s)
 	st := s.open("replicas=1")
-	r := put(t, st, "a", "", "one")
+	var r store.Record
+	eventually(t, func() error { // a replica on a busy machine may need longer than a write waits
+		old, _ := st.Get(t.Context(), "a")
+		got, err := st.Put(t.Context(), store.Record{Key: "a", Version: old.Version, Value: []byte("one")})
+		r = got
+		return err
+	})
 	if _, err := st.Put(t.Context(), store.Record{Key: "a", Value: []byte("x")}); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("a conflict is %v", err)
 	}

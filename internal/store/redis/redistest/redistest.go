@@ -155,10 +155,10 @@ func (s *Server) Do(command ...string) string {
 	return fmt.Sprint(answer)
 }
 
-// Eventually tries until f has no error, for half a minute at most.
+// Eventually tries until f has no error, for a minute at most.
 func Eventually(t testing.TB, f func() error) {
 	t.Helper()
-	end := time.Now().Add(30 * time.Second)
+	end := time.Now().Add(time.Minute)
 	for {
 		err := f()
 		if err == nil {
