@@ -5,6 +5,7 @@ go 1.26.0
 // What the program is built of.
 require (
 	github.com/a-h/templ v0.3.977 // pages that are checked when they are compiled; html/template would double the binary
+	github.com/jackc/pgx/v5 v5.12.0 // PostgreSQL, with its notices; database/sql has none
 	github.com/prometheus/client_golang v1.25.0 // metrics in the form that everybody scrapes
 	github.com/redis/rueidis v1.0.79 // Redis: one server, Sentinels, a cluster; pipelines by itself
 	github.com/spf13/cobra v1.10.2 // commands, help and completion; keeps the binary small
@@ -29,12 +30,17 @@ require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/jackc/pgpassfile v1.0.0 // indirect
+	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/spf13/pflag v1.0.10 // indirect
+	golang.org/x/sync v0.23.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
-	golang.org/x/tools v0.36.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
+	golang.org/x/tools v0.49.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )

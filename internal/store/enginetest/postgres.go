@@ -1,0 +1,44 @@
+package enginetest
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+)
+
+// Postgres starts a PostgreSQL. Settings are as in "fsync=off". Its superuser
+// is postgres, without a password.
+func Postgres(settings ...string) (*Server, error) {
+	initdb, err := find("initdb", "postgresql", "/usr/lib/postgresql/*/bin")
+	if err != nil {
+		return nil, err
+	}
+	s, err := newServer("postgres", "nobody")
+	if err != nil {
+		return nil, err
+	}
+	data, bin := filepath.Join(s.Dir, "data"), filepath.Dir(initdb)
+	s.Socket = filepath.Join(s.Dir, ".s.PGSQL.5432")
+	s.command = func() *exec.Cmd {
+		args := []string{
+			"-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories=" + s.Dir,
+			"-c", "port=5432", "-c", "shared_buffers=32MB", "-c", "max_connections=200", "-c", "fsync=off",
+		}
+		for _, setting := range settings {
+			args = append(args, "-c", setting)
+		}
+		return exec.Command(filepath.Join(bin, "postgres"), args...)
+	}
+	s.ready = func(ctx context.Context) error {
+		return exec.CommandContext(ctx, filepath.Join(bin, "pg_isready"), "-q", "-h", s.Dir, "-p", "5432").Run()
+	}
+	err = s.run(initdb, "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8")
+	if err == nil {
+		err = s.Start()
+	}
+	if err != nil {
+		s.Remove()
+		return nil, err
+	}
+	return s, nil
+}
