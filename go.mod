@@ -5,6 +5,7 @@ go 1.26.0
 // What the program is built of.
 require (
 	github.com/a-h/templ v0.3.977 // pages that are checked when they are compiled; html/template would double the binary
+	github.com/go-sql-driver/mysql v1.10.1 // MySQL and MariaDB
 	github.com/jackc/pgx/v5 v5.12.0 // PostgreSQL, with its notices; database/sql has none
 	github.com/prometheus/client_golang v1.25.0 // metrics in the form that everybody scrapes
 	github.com/redis/rueidis v1.0.79 // Redis: one server, Sentinels, a cluster; pipelines by itself
@@ -26,6 +27,7 @@ require (
 )
 
 require (
+	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect

@@ -183,11 +183,10 @@ func (r *report) store(c *Config) {
 		}
 	case scheme == "redis", scheme == "rediss":
 		r.redis(c.Store.Reveal())
-	default:
-		u, err := url.Parse(c.Store.Reveal())
-		if err != nil || u.Host == "" {
-			r.fail("store", "is no address", "escape what is no letter or digit in the password as %XX")
-		}
+	case scheme == "postgres":
+		r.sql(c.Store.Reveal(), "PostgreSQL")
+	case scheme == "mysql":
+		r.sql(c.Store.Reveal(), "MySQL")
 	}
 	if c.MasterKeyFile == "" {
 		r.fail("master_key_file", "is empty", "")

@@ -55,7 +55,7 @@ func (s *Store) Alone() bool { return true }
 // Get answers from memory, or from the disk where the page is not in memory.
 func (s *Store) Get(ctx context.Context, key string) (store.Record, error) {
 	r := store.Record{Key: key}
-	if err := errors.Join(checkKey(key), s.usable(ctx)); err != nil {
+	if err := errors.Join(store.CheckKey(key, maxKey), s.usable(ctx)); err != nil {
 		return r, err
 	}
 	err := s.view(func(b *bbolt.Bucket) error {

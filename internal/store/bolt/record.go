@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"strings"
 	"time"
 
 	"github.com/hufu-project/hufu/internal/store"
@@ -98,17 +97,6 @@ func (l layout) time(offset int) time.Time {
 // live reports whether r has not expired at now.
 func live(r store.Record, now time.Time) bool {
 	return r.Expires.IsZero() || now.Before(r.Expires)
-}
-
-// checkKey refuses what bbolt would refuse in the middle of a transaction.
-func checkKey(key string) error {
-	switch {
-	case key == "":
-		return errors.New("store: a key must not be empty")
-	case len(key) > maxKey:
-		return fmt.Errorf("store: a key of %d bytes is too long, %d is the most: %s…", len(key), maxKey, strings.ToValidUTF8(key[:40], "?"))
-	}
-	return nil
 }
 
 // maxKey is far above what we use, and below bbolt's own 32768.

@@ -45,7 +45,7 @@ func (s *Store) Delete(ctx context.Context, key, version string) error {
 // write hands w to the writer and waits. Until the writer has taken it nothing
 // can have been written.
 func (s *Store) write(ctx context.Context, w *write) error {
-	if err := errors.Join(checkKey(w.key), s.usable(ctx)); err != nil {
+	if err := errors.Join(store.CheckKey(w.key, maxKey), s.usable(ctx)); err != nil {
 		return err
 	}
 	w.answer = make(chan struct{})

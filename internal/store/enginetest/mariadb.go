@@ -10,11 +10,11 @@ import (
 // MariaDB starts a MariaDB. Settings are as in "read-only=ON". Who connects as
 // root needs no password.
 func MariaDB(settings ...string) (*Server, error) {
-	install, err := find("mariadb-install-db", "mariadb-server-core")
+	install, err := find("mariadb-install-db", "mariadb-server-core mariadb-client-core")
 	if err != nil {
 		return nil, err
 	}
-	daemon, err := find("mariadbd", "mariadb-server-core", "/usr/sbin", "/usr/libexec")
+	daemon, err := find("mariadbd", "mariadb-server-core mariadb-client-core", "/usr/sbin", "/usr/libexec")
 	if err != nil {
 		return nil, err
 	}

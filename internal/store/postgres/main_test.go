@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"fmt"
-	"log/slog"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hufu-project/hufu/internal/config"
 	"github.com/hufu-project/hufu/internal/store/enginetest"
 )
 
@@ -40,22 +40,29 @@ func sharedServer(t testing.TB) *enginetest.Server {
 
 var schemas atomic.Int64
 
-// emptyURL is the address of an empty schema on the server.
-func emptyURL(t testing.TB, on *enginetest.Server) string {
+// emptySchema is an empty schema on the server.
+func emptySchema(t testing.TB, on *enginetest.Server) config.SQL {
 	t.Helper()
-	name := fmt.Sprintf("t%d", schemas.Add(1))
-	run(t, connect(t, url(on, "")), "CREATE SCHEMA "+name)
-	return url(on, "search_path="+name)
+	a := at(on)
+	a.Schema = fmt.Sprintf("t%d", schemas.Add(1))
+	run(t, connect(t, at(on)), "CREATE SCHEMA "+a.Schema)
+	return a
 }
 
-func url(on *enginetest.Server, more string) string {
-	return "postgres://postgres@/postgres?host=" + on.Dir + "&" + more
+// at is the database that every server has.
+func at(on *enginetest.Server) config.SQL {
+	return config.SQL{Socket: on.Dir, User: "postgres", Database: "postgres", Connections: 8}
 }
 
 // connect gives a bare connection.
-func connect(t testing.TB, url string) *pgx.Conn {
+func connect(t testing.TB, a config.SQL) *pgx.Conn {
 	t.Helper()
-	c, err := pgx.Connect(t.Context(), url)
+	cfg, err := settings(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.ConnConfig.ValidateConnect = nil
+	c, err := pgx.ConnectConfig(t.Context(), cfg.ConnConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,9 +77,9 @@ func run(t testing.TB, c *pgx.Conn, sql string, args ...any) {
 	}
 }
 
-func openAt(t testing.TB, url string) *Store {
+func openAt(t testing.TB, a config.SQL) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), url, slog.New(slog.DiscardHandler))
+	s, err := Open(t.Context(), a)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,68 +1,95 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
+	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hufu-project/hufu/internal/config"
 	"github.com/hufu-project/hufu/internal/store"
 )
 
 // leastVersion is the first that shows its snapshots in 64 bits.
 const leastVersion = 130000
 
-// mostConnections is how many connections one node keeps, besides the one for
-// notices, unless the address has a pool_max_conns.
-const mostConnections = 8
-
-// Open opens the store at a postgres URL and makes its table where there is
-// none. It blocks until ctx ends at the latest. What makes the database unfit
-// is an error that says what to do; what makes it less safe than it might be
-// goes to log. No error holds the password.
-func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
-	cfg, err := parse(url)
+// Open opens the store in the database that a names and makes its table where
+// there is none. It blocks until ctx ends at the latest. What makes the server
+// unfit is an error that says what to do; what makes it less safe than it
+// might be, see Doubts. No error holds the password.
+func Open(ctx context.Context, a config.SQL) (*Store, error) {
+	at := cmp.Or(a.Socket, strings.Join(a.Addrs, ", ")) + ", database " + a.Database
+	cfg, err := settings(a)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open store on PostgreSQL at %s: %w", at, err)
 	}
-	at := cfg.ConnConfig.Host + ", database " + cfg.ConnConfig.Database
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open store on PostgreSQL at %s: %w", at, err)
 	}
-	s := &Store{pool: pool, log: log, watchers: store.NewWatchers()}
+	s := &Store{pool: pool, watchers: store.NewWatchers()}
 	if err := s.prepare(ctx); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open store on PostgreSQL at %s: %w", at, explain(err))
 	}
 	s.done, s.end = context.WithCancel(context.Background())
-	s.running.Go(s.follow)
-	s.running.Go(s.sweep)
+	s.sweeping.Go(s.sweep)
+	s.watchers.Follow(s.done, s.tail, s.pool.Reset) // its connections are likely to be as dead
 	return s, nil
 }
 
-// parse reads the URL. Decisions are for the primary alone, so only a server
-// that takes writes is connected to, whatever the URL says; of several hosts,
-// the one that does.
-func parse(url string) (*pgxpool.Config, error) {
-	cfg, err := pgxpool.ParseConfig(url)
+// settings are pgx's. Decisions are for the primary alone, so only a server
+// that takes writes is connected to; of several hosts, the one that does.
+func settings(a config.SQL) (*pgxpool.Config, error) {
+	hosts, ports := []string{a.Socket}, []string{"5432"}
+	if a.Socket == "" {
+		hosts, ports = nil, nil
+		for _, addr := range a.Addrs {
+			host, port, err := net.SplitHostPort(addr)
+			if err != nil {
+				return nil, err
+			}
+			hosts, ports = append(hosts, host), append(ports, port)
+		}
+	}
+	// What is named here is not taken from the environment.
+	cfg, err := pgxpool.ParseConfig(fmt.Sprintf("host=%s port=%s user=x dbname=x sslmode=disable application_name=hufu",
+		strings.Join(hosts, ","), strings.Join(ports, ",")))
 	if err != nil {
-		// What pgx says may hold the password.
-		return nil, errors.New("store: the postgres address cannot be read; it is postgres://USER:PASSWORD@HOST:5432/DATABASE, and what is no letter or digit in the password is escaped as %XX")
+		return nil, errors.New("an address that pgx does not take")
 	}
-	cfg.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
-	if !strings.Contains(url, "pool_max_conns=") {
-		cfg.MaxConns = mostConnections
+	c := cfg.ConnConfig
+	c.User, c.Password, c.Database = a.User, a.Password.Reveal(), a.Database
+	c.TLSConfig = withName(a.TLS, c.Host)
+	for _, other := range c.Fallbacks {
+		other.TLSConfig = withName(a.TLS, other.Host)
 	}
-	if cfg.ConnConfig.ConnectTimeout == 0 {
-		cfg.ConnConfig.ConnectTimeout = connectTime
+	if a.Schema != "" {
+		c.RuntimeParams["search_path"] = a.Schema
 	}
+	if a.Simple {
+		c.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	}
+	c.ConnectTimeout = connectTime
+	c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	cfg.MaxConns = int32(a.Connections)
 	return cfg, nil
+}
+
+func withName(t *tls.Config, host string) *tls.Config {
+	if t == nil {
+		return nil
+	}
+	t = t.Clone()
+	t.ServerName = host
+	return t
 }
 
 // prepare looks whether the server will do, and makes the table.
@@ -106,10 +133,10 @@ func (s *Store) check(ctx context.Context, c *pgx.Conn) error {
 	case version < leastVersion:
 		return fmt.Errorf("it is PostgreSQL %s; the oldest that will do is 13", name)
 	case standby:
-		return errors.New("it is a standby; name the primary, or all hosts, as in postgres://USER@HOST1,HOST2/DATABASE")
+		return errors.New("it is a standby; name the primary, or further hosts as in ?addr=HOST2:5432")
 	}
 	if fsync != "on" || pages != "on" {
-		s.log.Warn("postgres: fsync or full_page_writes is off: a crash of the server's machine may destroy the store")
+		s.doubts = append(s.doubts, "fsync or full_page_writes is off: a crash of the server's machine may destroy the store")
 	}
 	return nil
 }

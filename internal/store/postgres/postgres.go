@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -24,19 +23,23 @@ import (
 type Store struct {
 	pool     *pgxpool.Pool
 	channel  string // of the notices about this table
-	log      *slog.Logger
+	doubts   []string
 	watchers *store.Watchers
 
-	done    context.Context // ended by Close
-	end     context.CancelFunc
-	running sync.WaitGroup // follow and sweep
-	closing sync.Once
+	done     context.Context // ended by Close
+	end      context.CancelFunc
+	sweeping sync.WaitGroup
+	closing  sync.Once
 }
+
+// Doubts are what Open found that may cost records, in words for people: one
+// each.
+func (s *Store) Doubts() []string { return s.doubts }
 
 // Get reads from the primary: one round trip.
 func (s *Store) Get(ctx context.Context, key string) (store.Record, error) {
 	r := store.Record{Key: key}
-	if err := errors.Join(checkKey(key), ctx.Err()); err != nil {
+	if err := errors.Join(store.CheckKey(key, maxKey), ctx.Err()); err != nil {
 		return r, err
 	}
 	// The clock is read after the statement's snapshot was taken, so what it
@@ -136,22 +139,12 @@ func end(prefix string) []byte {
 // maxKey is far above what we use, and below what an index takes.
 const maxKey = 1024
 
-func checkKey(key string) error {
-	switch {
-	case key == "":
-		return errors.New("store: a key must not be empty")
-	case len(key) > maxKey:
-		return fmt.Errorf("store: a key of %d bytes is too long, %d is the most: %s…", len(key), maxKey, strings.ToValidUTF8(key[:40], "?"))
-	}
-	return nil
-}
-
 // Close ends all watches and waits for calls that are under way.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.end()
 		s.watchers.Close()
-		s.running.Wait()
+		s.sweeping.Wait()
 		s.pool.Close()
 	})
 	return nil

@@ -11,7 +11,7 @@ import (
 func TestStore(t *testing.T) {
 	t.Parallel()
 	on := sharedServer(t)
-	open := func(t *testing.T) store.Store { return openAt(t, emptyURL(t, on)) }
+	open := func(t *testing.T) store.Store { return openAt(t, emptySchema(t, on)) }
 	storetest.TestStore(t, open, storetest.Options{Disk: disk})
 }
 
@@ -21,7 +21,9 @@ func TestStoreBySimpleProtocol(t *testing.T) {
 	t.Parallel()
 	on := sharedServer(t)
 	open := func(t *testing.T) store.Store {
-		return openAt(t, emptyURL(t, on)+"&default_query_exec_mode=simple_protocol")
+		a := emptySchema(t, on)
+		a.Simple = true
+		return openAt(t, a)
 	}
 	storetest.TestStore(t, open, storetest.Options{})
 }
@@ -36,7 +38,7 @@ func disk(t *testing.T) storetest.Disk {
 		}
 	}
 	return storetest.Disk{
-		Open:    func() store.Store { return openAt(t, url(on, "")) },
+		Open:    func() store.Store { return openAt(t, at(on)) },
 		Save:    func() { on.Kill(); do(on.Save); do(on.Start) },
 		Restore: func() { on.Kill(); do(on.Restore); do(on.Start) },
 	}

@@ -10,8 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-
-	"github.com/hufu-project/hufu/internal/store"
 )
 
 const (
@@ -37,39 +35,13 @@ func (s *Store) Watch(ctx context.Context, prefix string) <-chan string {
 	return s.watchers.Watch(ctx, prefix)
 }
 
-// follow reads the change log for as long as the store is open, over a
-// connection of its own.
-func (s *Store) follow() {
-	for lost := false; ; {
-		err := s.tail(func() {
-			s.watchers.Changed("")
-			if lost {
-				s.log.Info("postgres: following changes again")
-			}
-			lost = false
-		})
-		if s.done.Err() != nil {
-			return
-		}
-		if !lost {
-			s.watchers.Changed("")
-			s.log.Warn("postgres: changes cannot be followed; trying again", "err", err)
-		}
-		lost = true
-		select {
-		case <-s.done.Done():
-			return
-		case <-time.After(beat / 2):
-		}
-	}
-}
-
-// tail connects, calls begun, and tells of changes until something fails.
-func (s *Store) tail(begun func()) error {
+// tail reads the change log over a connection of its own, until something
+// fails.
+func (s *Store) tail(done context.Context, begun func()) error {
 	cfg := s.pool.Config().ConnConfig
 	rung := false
 	cfg.OnNotification = func(*pgconn.PgConn, *pgconn.Notification) { rung = true }
-	ctx, cancel := context.WithTimeout(s.done, connectTime)
+	ctx, cancel := context.WithTimeout(done, connectTime)
 	defer cancel()
 	c, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
@@ -92,11 +64,11 @@ func (s *Store) tail(begun func()) error {
 	}
 	begun()
 	for {
-		if err := wait(s.done, c, &rung); err != nil {
+		if err := wait(done, c, &rung); err != nil {
 			return err
 		}
 		rung = false
-		ctx, cancel := context.WithTimeout(s.done, lookTime)
+		ctx, cancel := context.WithTimeout(done, lookTime)
 		next, keys, err := look(ctx, c, at)
 		cancel()
 		if err != nil {
@@ -227,5 +199,3 @@ func (s *Store) sweepOnce(ctx context.Context) (int, error) {
 		ORDER BY expires LIMIT $2 FOR UPDATE SKIP LOCKED)`, keepDeleted.Microseconds(), sweepRows)
 	return int(tag.RowsAffected()), err
 }
-
-var _ store.Store = (*Store)(nil)

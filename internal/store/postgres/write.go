@@ -46,14 +46,14 @@ const (
 // Put is one round trip. It returns when the record is on the disk, and on
 // those of synchronous standbys.
 func (s *Store) Put(ctx context.Context, r store.Record) (store.Record, error) {
-	life, err := life(r)
-	if err := errors.Join(err, checkKey(r.Key), ctx.Err()); err != nil {
+	life, err := r.Life()
+	if err := errors.Join(err, store.CheckKey(r.Key, maxKey), ctx.Err()); err != nil {
 		return r, err
 	}
 	if r.Value == nil {
 		r.Value = []byte{} // NULL is a record that was deleted
 	}
-	args := []any{[]byte(r.Key), nonce(), r.Value, life, s.channel}
+	args := []any{[]byte(r.Key), nonce(), r.Value, microseconds(life), s.channel}
 	statement := createSQL
 	if r.Version != "" {
 		statement, args = replaceSQL, append(args, r.Version)
@@ -68,7 +68,7 @@ func (s *Store) Put(ctx context.Context, r store.Record) (store.Record, error) {
 
 // Delete leaves a row without a value, for the change log; sweep takes it away.
 func (s *Store) Delete(ctx context.Context, key, version string) error {
-	if err := errors.Join(checkKey(key), ctx.Err()); err != nil {
+	if err := errors.Join(store.CheckKey(key, maxKey), ctx.Err()); err != nil {
 		return err
 	}
 	_, err := s.write(ctx, replaceSQL, []byte(key), nonce(), nil, int64(0), s.channel, version)
@@ -168,25 +168,13 @@ func isCode(err error, codes ...string) bool {
 	return false
 }
 
-// longestLife keeps dates inside what everybody can say.
-const longestLife = 100 * 365 * 24 * time.Hour
-
-// life is how long the record is to stay, in microseconds; nil is for ever.
-func life(r store.Record) (*int64, error) {
-	if r.Expires.IsZero() {
-		return nil, nil
+// microseconds is a life as the server takes it; nil is for ever.
+func microseconds(life time.Duration) *int64 {
+	if life == 0 {
+		return nil
 	}
-	d := r.Expires.Sub(r.Now)
-	switch {
-	case r.Now.IsZero():
-		return nil, fmt.Errorf("put %s: an Expires needs the Now it was reckoned from", r.Key)
-	case d <= 0:
-		return nil, fmt.Errorf("put %s: Expires is not after Now", r.Key)
-	case d > longestLife:
-		return nil, fmt.Errorf("put %s: Expires is too far away; leave it out for a record that stays", r.Key)
-	}
-	us := max(1, d.Microseconds())
-	return &us, nil
+	us := max(1, life.Microseconds())
+	return &us
 }
 
 func nonce() string {

@@ -1,0 +1,33 @@
+package mysql
+
+import (
+	"testing"
+
+	"github.com/hufu-project/hufu/internal/store"
+	"github.com/hufu-project/hufu/internal/store/enginetest"
+	"github.com/hufu-project/hufu/internal/store/storetest"
+)
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	on := sharedServer(t)
+	open := func(t *testing.T) store.Store { return openAt(t, emptyDatabase(t, on)) }
+	storetest.TestStore(t, open, storetest.Options{Disk: disk})
+}
+
+// disk is a whole server, whose data is copied and put back.
+func disk(t *testing.T) storetest.Disk {
+	on := enginetest.For(t, enginetest.MariaDB)
+	do := func(f func() error) {
+		t.Helper()
+		if err := f(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := emptyDatabase(t, on)
+	return storetest.Disk{
+		Open:    func() store.Store { return openAt(t, a) },
+		Save:    func() { on.Kill(); do(on.Save); do(on.Start) },
+		Restore: func() { on.Kill(); do(on.Restore); do(on.Start) },
+	}
+}
