@@ -18,19 +18,8 @@ func (p *program) configFlag(c *cobra.Command, file *string) {
 }
 
 // configuration reads the file, or the environment where there is none. What
-// is wrong with it, or cannot be done yet, comes as config.Problems.
+// is wrong with it comes as config.Problems.
 func (p *program) configuration(file string) (*config.Config, error) {
-	cfg, err := p.read(file)
-	if err == nil {
-		err = cfg.Ready()
-	}
-	if err != nil {
-		return nil, err
-	}
-	return cfg, nil
-}
-
-func (p *program) read(file string) (*config.Config, error) {
 	switch {
 	case file != "":
 		return config.Load(file, p.env)

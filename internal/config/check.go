@@ -208,15 +208,6 @@ func (r *report) redis(address string) {
 	}
 }
 
-// later says what is well written and still to come.
-func (r *report) later(c *Config) Problems {
-	l := report{whole: r.whole, marks: r.marks}
-	if scheme, _, _ := strings.Cut(c.Store.Reveal(), ":"); scheme == "postgres" || scheme == "mysql" {
-		l.fail("store", scheme+" is not in this version yet", "use redis://HOST, or bolt:FILE, the embedded store, on one machine")
-	}
-	return l.problems
-}
-
 // realWeChat is the host that lives by WeChat's own times.
 const realWeChat = "api.weixin.qq.com"
 

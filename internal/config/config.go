@@ -66,7 +66,6 @@ type Config struct {
 	Warnings Problems `yaml:"-"`
 
 	origin origin
-	later  Problems // see Ready
 }
 
 // EnvClientName is the name of the one client of the environment.

@@ -170,7 +170,7 @@ func TestAnswersHoldNoSecret(t *testing.T) {
 
 func TestRedactedShowsAllButSecrets(t *testing.T) {
 	t.Parallel()
-	c := mustLoad(t, string(Sample())+"\n", env("SHOP_SECRET="+canary, "HUFU_STORE=postgres://u:"+canary+"@h/db?password="+canary,
+	c := mustLoad(t, string(Sample())+"\n", env("SHOP_SECRET="+canary, "HUFU_STORE=postgres://u:"+canary+"@h/db?sslmode=require",
 		"HUFU_WECHAT_PROXY_URL=http://u:"+canary+"@p:1"))
 	got := string(Redacted(c))
 	for _, want := range []string{

@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -42,16 +41,6 @@ func finish(c *Config, ps Problems) (*Config, error) {
 	return c, nil
 }
 
-// Ready says what this version cannot do yet of what a configuration that
-// passes asks for: a start must not go on. The error is of type Problems, with
-// the Warnings among them.
-func (c *Config) Ready() error {
-	if len(c.later) == 0 {
-		return nil
-	}
-	return slices.Concat(c.Warnings, c.later).sorted()
-}
-
 // read always gives a Config that knows its origin; without a path it is made
 // of the environment alone.
 func read(path string, env Env) (*Config, Problems) {
@@ -69,7 +58,6 @@ func read(path string, env Env) (*Config, Problems) {
 		c.MasterKeyFile = filepath.Join(filepath.Dir(file), c.MasterKeyFile)
 	}
 	rep.check(c, src)
-	c.later = rep.later(c)
 	return c, rep.problems.sorted()
 }
 

@@ -333,23 +333,6 @@ func TestWhatIsSafeIsNotWarnedOf(t *testing.T) {
 	}
 }
 
-func TestStoresThatAreToComeParseAndAreNotReady(t *testing.T) {
-	t.Parallel()
-	for _, scheme := range []string{"postgres", "mysql"} {
-		c := mustLoad(t, "plaintext: true\nstore: "+scheme+"://${CANARY}@h/0\n", env("CANARY="+canary))
-		err := c.Ready()
-		want := ":2:8: store: " + scheme + " is not in this version yet (use redis://HOST, or bolt:FILE"
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), canary) {
-			t.Errorf("got %v, want %s", err, want)
-		}
-	}
-	for _, store := range []string{"bolt:a.db", "redis://127.0.0.1"} {
-		if err := mustLoad(t, "store: "+store, env()).Ready(); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 func TestOnlyWeChatsSecretsMustLookLikeIts(t *testing.T) {
 	t.Parallel()
 	const app = "apps: [{appid: wx1, secret: '${S}'}]\n"

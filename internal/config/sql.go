@@ -21,7 +21,7 @@ import (
 //
 //	postgres://hufu:PASSWORD@10.0.0.1:5432/hufu?sslmode=verify-full
 //	postgres://hufu:PASSWORD@10.0.0.1/hufu?addr=10.0.0.2        whichever of the two takes writes
-//	postgres://hufu@/hufu?socket=/var/run/postgresql            a socket's folder
+//	postgres://hufu@/hufu?socket=/var/run/postgresql            the folder of its socket
 //	mysql://hufu:PASSWORD@10.0.0.1:3306/hufu?sslmode=require
 //	mysql://hufu@/hufu?socket=/run/mysqld/mysqld.sock
 type SQL struct {

@@ -13,6 +13,8 @@ import (
 	"github.com/hufu-project/hufu/internal/config"
 	"github.com/hufu-project/hufu/internal/store"
 	"github.com/hufu-project/hufu/internal/store/bolt"
+	"github.com/hufu-project/hufu/internal/store/mysql"
+	"github.com/hufu-project/hufu/internal/store/postgres"
 	"github.com/hufu-project/hufu/internal/store/redis"
 	"github.com/hufu-project/hufu/internal/store/sealed"
 	"github.com/hufu-project/hufu/internal/webauth"
@@ -46,9 +48,7 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*seal
 
 // openInner opens what lies below the seal.
 func openInner(ctx context.Context, cfg *config.Config, log *slog.Logger) (inner store.Store, empty bool, err error) {
-	kind, path, _ := strings.Cut(cfg.Store.Reveal(), ":")
-	switch kind {
-	case "bolt":
+	if path, embedded := boltFile(cfg); embedded {
 		st, err := bolt.Open(path)
 		if err != nil {
 			return nil, false, err
@@ -57,30 +57,47 @@ func openInner(ctx context.Context, cfg *config.Config, log *slog.Logger) (inner
 			return nil, false, errors.Join(err, st.Close())
 		}
 		return st, empty, nil
-	case "redis", "rediss":
-		st, err := openRedis(ctx, cfg, log)
-		return st, false, err
 	}
-	return nil, false, &Error{
-		Err:  fmt.Errorf("store: %s is not in this version yet", kind),
-		Hint: "use the embedded store, as in store: bolt:hufu.db, on one machine",
-	}
-}
-
-// openRedis says what may cost records there.
-func openRedis(ctx context.Context, cfg *config.Config, log *slog.Logger) (store.Store, error) {
-	where, err := config.ParseRedis(cfg.Store.Reveal())
+	address := cfg.Store.Reveal()
+	kind, _, _ := strings.Cut(address, ":")
+	shared, err := engines[kind](ctx, address)
 	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
+		return nil, false, err
 	}
-	st, err := redis.Open(ctx, where)
-	if err != nil {
-		return nil, err
-	}
-	for _, doubt := range st.Doubts() {
+	for _, doubt := range shared.Doubts() {
 		log.Warn("the store may lose records", "why", doubt)
 	}
-	return st, nil
+	return shared, false, nil
+}
+
+// shared is a store that several nodes may open. Doubts are what may cost
+// records there, in words for people.
+type shared interface {
+	store.Store
+	Doubts() []string
+}
+
+// engines open the shared stores, by the scheme of their address; config lets
+// no other pass.
+var engines = map[string]func(ctx context.Context, address string) (shared, error){
+	"redis":    engine(config.ParseRedis, redis.Open),
+	"rediss":   engine(config.ParseRedis, redis.Open),
+	"postgres": engine(config.ParseSQL, postgres.Open),
+	"mysql":    engine(config.ParseSQL, mysql.Open),
+}
+
+func engine[A any, S shared](parse func(string) (A, error), open func(context.Context, A) (S, error)) func(context.Context, string) (shared, error) {
+	return func(ctx context.Context, address string) (shared, error) {
+		where, err := parse(address)
+		if err != nil {
+			return nil, fmt.Errorf("store: %w", err)
+		}
+		st, err := open(ctx, where)
+		if err != nil {
+			return nil, err
+		}
+		return st, nil
+	}
 }
 
 func seal(ctx context.Context, cfg *config.Config, inner store.Store, mayCreate bool) (*sealed.Store, *sealed.Keyring, error) {
