@@ -57,6 +57,7 @@ type world struct {
 	life time.Duration
 	sim  *wxsim.Sim
 	st   store.Store
+	open func() store.Store
 	apps []config.App
 	keep []*node
 }
@@ -147,6 +148,9 @@ type worldOptions struct {
 	quirks wxsim.Quirk
 	seed   uint64
 	app    func(*config.App)
+	// open opens one more store on what all nodes share; nil: they share one
+	// embedded store.
+	open func() store.Store
 }
 
 func newWorld(t *testing.T, o worldOptions) *world {
@@ -177,6 +181,10 @@ func newWorld(t *testing.T, o worldOptions) *world {
 		o.app(&app)
 	}
 	w.apps = []config.App{app}
+	if w.open = o.open; o.open != nil {
+		t.Cleanup(w.stopAll)
+		return w
+	}
 	st, err := bolt.Open(filepath.Join(memoryDir(t), "hufu.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -206,8 +214,12 @@ func memoryDir(t testing.TB) string {
 // node starts one more node on the store.
 func (w *world) node(edit ...func(*Options, *link)) *node {
 	w.t.Helper()
-	l := &link{Store: w.st, rt: w.sim.Transport(), blocked: make(chan struct{})}
-	reg := registry.New(w.st, nil)
+	st := w.st
+	if w.open != nil {
+		st = w.open()
+	}
+	l := &link{Store: st, rt: w.sim.Transport(), blocked: make(chan struct{})}
+	reg := registry.New(st, nil)
 	reg.Declare(w.apps, nil)
 	o := Options{Store: l, Registry: reg, Life: w.life, TagKey: []byte("test"), Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	for _, e := range edit {
