@@ -34,13 +34,14 @@ func Open(ctx context.Context, a config.SQL) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store on PostgreSQL at %s: %w", at, err)
 	}
-	s := &Store{pool: pool, watchers: store.NewWatchers()}
+	s := &Store{pool: pool, bell: make(chan struct{}, 1), watchers: store.NewWatchers()}
 	if err := s.prepare(ctx); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open store on PostgreSQL at %s: %w", at, explain(err))
 	}
 	s.done, s.end = context.WithCancel(context.Background())
-	s.sweeping.Go(s.sweep)
+	s.running.Go(s.ring)
+	s.running.Go(s.sweep)
 	s.watchers.Follow(s.done, s.tail, s.pool.Reset) // its connections are likely to be as dead
 	return s, nil
 }

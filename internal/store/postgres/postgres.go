@@ -1,6 +1,6 @@
 // Package postgres keeps records in one table of a PostgreSQL, for several
-// Hufu that work as one. A write is one statement: record, place in the change
-// log and notice are one durable transaction.
+// Hufu that work as one. A write is one statement: the record and its place in
+// the change log are one durable transaction.
 package postgres
 
 import (
@@ -22,14 +22,15 @@ import (
 // Store is a store.Store in a table. Its clock is the server's.
 type Store struct {
 	pool     *pgxpool.Pool
-	channel  string // of the notices about this table
+	channel  string        // of the notices about this table
+	bell     chan struct{} // one slot: something was written
 	doubts   []string
 	watchers *store.Watchers
 
-	done     context.Context // ended by Close
-	end      context.CancelFunc
-	sweeping sync.WaitGroup
-	closing  sync.Once
+	done    context.Context // ended by Close
+	end     context.CancelFunc
+	running sync.WaitGroup // ring and sweep
+	closing sync.Once
 }
 
 // Doubts are what Open found that may cost records, in words for people: one
@@ -144,7 +145,7 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.end()
 		s.watchers.Close()
-		s.sweeping.Wait()
+		s.running.Wait()
 		s.pool.Close()
 	})
 	return nil
