@@ -16,18 +16,8 @@ help: ## list the targets
 build: ## build bin/hufu
 	CGO_ENABLED=0 go build -trimpath -tags timetzdata -ldflags '-s -w -X main.version=$(VERSION)' -o bin/hufu ./cmd/hufu
 
-deps: ## look for what the tests need besides Go; root on Debian gets the browser and Redis
-	@for tool in bash curl git; do \
-		command -v $$tool >/dev/null || { echo "the tests need $$tool: apt-get install $$tool"; exit 1; }; \
-	done
-	@need=; \
-	for browser in chromium chromium-browser google-chrome none; do command -v $$browser >/dev/null && break; done; \
-	[ $$browser != none ] || need=chromium; \
-	{ fc-list :lang=zh || dpkg -L fonts-wqy-microhei; } 2>/dev/null | grep -q . || need="$$need fonts-wqy-microhei"; \
-	command -v redis-server >/dev/null || need="$$need redis-server"; \
-	[ -z "$$need" ] || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing" $$need && export DEBIAN_FRONTEND=noninteractive && \
-		apt-get -qq update && apt-get -qq -y -o DPkg::Lock::Timeout=300 install --no-install-recommends $$need >/dev/null; } || \
-		echo "without" $$need "some tests skip: apt-get install" $$need
+deps: ## look for what the tests need besides Go; root on Debian gets the browser and the servers
+	@tools/deps.sh
 
 # One package at a time: some start real servers whose tokens live seconds, and
 # a disk that is busy for two would make them wait.
@@ -47,8 +37,9 @@ lint: ## gofmt, gofumpt, go vet, staticcheck, generated files, and the state of 
 	go mod tidy -diff
 	go mod verify
 
-bench: ## the measured promises: the price of a read, a call and a login, 100,000 apps
+bench: ## the measured promises: the price of a read, a call and a login, 100,000 apps; the stores against their bare drivers
 	go test -run '^$$' -bench '^(BenchmarkRead|BenchmarkCall|BenchmarkLogin|BenchmarkHundredThousandApps)$$' ./internal/api ./internal/gateway ./internal/webauth ./internal/keeper
+	go test -run '^$$' -bench '^BenchmarkAgainstDriver$$' ./internal/store/postgres ./internal/store/mysql
 
 fuzz: ## run each fuzz target for FUZZTIME
 	@set -eo pipefail; \
