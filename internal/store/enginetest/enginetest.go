@@ -81,12 +81,19 @@ func (s *Server) ids() (uid, gid int) {
 
 // run runs a program as the server's user to its end.
 func (s *Server) run(name string, args ...string) error {
-	cmd := exec.Command(name, args...)
-	s.prepare(cmd)
+	cmd := s.as(exec.Command(name, args...))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", name, err, out)
 	}
 	return nil
+}
+
+// as makes cmd one of the server's user, in its folder. A MariaDB that starts
+// cleans up after all others in the common temporary folder, so it gets its own.
+func (s *Server) as(cmd *exec.Cmd) *exec.Cmd {
+	cmd.Dir, cmd.Env = s.Dir, append(os.Environ(), "TMPDIR="+s.Dir)
+	s.separate(cmd)
+	return cmd
 }
 
 // Start starts the server and waits until it answers.
@@ -94,8 +101,7 @@ func (s *Server) Start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.out = &bytes.Buffer{}
-	s.cmd = s.command()
-	s.prepare(s.cmd)
+	s.cmd = s.as(s.command())
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	if err := s.cmd.Start(); err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
 	"sync"
 	"time"
 
@@ -129,7 +128,10 @@ func (s *Store) page(ctx context.Context, from []byte, prefix string) ([]row, er
 
 // end is the first key behind all that begin with prefix.
 func end(prefix string) []byte {
-	last := []byte(strings.TrimRight(prefix, "\xff"))
+	last := []byte(prefix)
+	for len(last) > 0 && last[len(last)-1] == 0xff {
+		last = last[:len(last)-1]
+	}
 	if len(last) == 0 {
 		return bytes.Repeat([]byte{0xff}, maxKey+1)
 	}

@@ -15,17 +15,18 @@ import (
 )
 
 func listPrefix(t *testing.T, s store.Store) {
-	for _, key := range []string{"a", "a/1", "a/2", "a/2/x", "a0", "ab", "b/1", "\x00", "\xff", "\xff\xff"} {
+	for _, key := range []string{"a", "a/1", "a/2", "a/2/x", "a0", "ab", "b/1", "\x00", "\x81", "b\x80", "b\x81", "\xff", "\xff\xff"} {
 		put(t, s, key, "", key)
 	}
 	for prefix, keys := range map[string][]string{
-		"a/":   {"a/1", "a/2", "a/2/x"},
-		"a":    {"a", "a/1", "a/2", "a/2/x", "a0", "ab"},
-		"a/2":  {"a/2", "a/2/x"},
-		"b/1":  {"b/1"},
-		"c":    nil,
-		"b/1/": nil,
-		"\xff": {"\xff", "\xff\xff"},
+		"a/":    {"a/1", "a/2", "a/2/x"},
+		"a":     {"a", "a/1", "a/2", "a/2/x", "a0", "ab"},
+		"a/2":   {"a/2", "a/2/x"},
+		"b/1":   {"b/1"},
+		"c":     nil,
+		"b/1/":  nil,
+		"\xff":  {"\xff", "\xff\xff"},
+		"b\x80": {"b\x80"},
 	} {
 		if diff := cmp.Diff(keys, slices.Sorted(maps.Keys(list(t, s, prefix)))); diff != "" {
 			t.Errorf("List %q (-want +got):\n%s", prefix, diff)
