@@ -299,6 +299,23 @@ func TestReadOnlyServerWritesNothing(t *testing.T) {
 	}
 }
 
+// A full disk, said by a trigger. What the write had done so far is undone at
+// once, and holds up nobody.
+func TestFullDiskWritesNothing(t *testing.T) {
+	t.Parallel()
+	a := emptyDatabase(t, sharedServer(t))
+	s, raw := openAt(t, a), connect(t, a)
+	run(t, raw, "CREATE TRIGGER full_disk BEFORE INSERT ON hufu_records FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1021")
+	if _, err := s.Put(t.Context(), store.Record{Key: "a"}); err == nil || errors.Is(err, store.ErrUnsure) || errors.Is(err, store.ErrConflict) {
+		t.Errorf("Put on a full disk: %v; want an error that says nothing was written", err)
+	}
+	run(t, raw, "SET SESSION lock_wait_timeout = 5")
+	run(t, raw, "DROP TRIGGER full_disk")
+	if _, err := s.Put(t.Context(), store.Record{Key: "a"}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNodesMayStartAtOnce(t *testing.T) {
 	t.Parallel()
 	a := emptyDatabase(t, sharedServer(t))

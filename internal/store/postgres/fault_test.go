@@ -369,8 +369,9 @@ func TestStricterIsolationChangesNothing(t *testing.T) {
 	t.Parallel()
 	a := emptySchema(t, sharedServer(t))
 	raw := connect(t, a)
-	a.User = "strict"
-	run(t, raw, "CREATE ROLE strict SUPERUSER LOGIN; ALTER ROLE strict SET default_transaction_isolation = serializable")
+	a.User = "strict" + a.Schema
+	run(t, raw, "CREATE ROLE "+a.User+" SUPERUSER LOGIN")
+	run(t, raw, "ALTER ROLE "+a.User+" SET default_transaction_isolation = serializable")
 	s := openAt(t, a)
 	r, err := s.Put(t.Context(), store.Record{Key: "a"})
 	if err != nil {

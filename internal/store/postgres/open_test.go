@@ -211,7 +211,7 @@ func TestRecordsOfADumpAreToldOnce(t *testing.T) {
 				break
 			}
 			if got == "a" {
-				t.Error("the watch tells again of what was in the dump")
+				t.Fatal("the watch tells again of what was in the dump")
 			}
 		}
 	}
