@@ -51,7 +51,7 @@ func (d *demonstration) generation(t *testing.T, app string, n uint64) {
 
 func TestRenewingByHandIsNoViolationInTheDemo(t *testing.T) {
 	t.Parallel()
-	d := staged(t, demoQuirks)
+	d := staged(t, neverBusy)
 	for _, app := range demoApps {
 		d.generation(t, app.id, 1)
 		if err := d.remote.do(t.Context(), "POST", credentialPath(app.id, "access_token")+"/renew", map[string]string{"reason": "leak"}, nil); err != nil {
@@ -137,7 +137,7 @@ func TestLiveScreenFitsASmallTerminal(t *testing.T) {
 
 func TestDemoSaysLastWhatComesFirst(t *testing.T) {
 	t.Parallel()
-	d := staged(t, demoQuirks)
+	d := staged(t, neverBusy)
 	lines := strings.Split(strings.TrimSpace(d.introduction(d)), "\n")
 	if i := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "  export HUFU_URL=") }); i != len(lines)-1 {
 		t.Errorf("line %d of %d says export", i+1, len(lines))

@@ -23,17 +23,17 @@ func TestG1OneIssuePerGenerationOnRealEngines(t *testing.T) {
 		t.Parallel()
 		on := enginetest.For(t, enginetest.Postgres)
 		a := config.SQL{Socket: on.Dir, User: "postgres", Database: "postgres", Connections: 8}
-		threeNodes(t, on, func() (store.Store, error) { return postgres.Open(t.Context(), a) })
+		threeNodesOver(t, on, func() (store.Store, error) { return postgres.Open(t.Context(), a) })
 	})
 	t.Run("mariadb", func(t *testing.T) {
 		t.Parallel()
 		on := enginetest.For(t, enginetest.MariaDB)
 		a := config.SQL{Socket: on.Socket, User: "root", Database: "mysql", Connections: 8}
-		threeNodes(t, on, func() (store.Store, error) { return mysql.Open(t.Context(), a) })
+		threeNodesOver(t, on, func() (store.Store, error) { return mysql.Open(t.Context(), a) })
 	})
 }
 
-func threeNodes(t *testing.T, on *enginetest.Server, open func() (store.Store, error)) {
+func threeNodesOver(t *testing.T, on *enginetest.Server, open func() (store.Store, error)) {
 	w := newWorld(t, worldOptions{source: "classic", open: func() store.Store {
 		st, err := open()
 		if err != nil {
