@@ -191,7 +191,6 @@ clients:
     key_sha256: [%[7]s]
     apps: [%[8]s]
     allow: [token, ticket, call, login]
-    tokens: real
     redirect_uris: ["%[9]s/callback"]
     js_hosts: [localhost]
     home_url: %[9]s/

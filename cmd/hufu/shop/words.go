@@ -88,7 +88,7 @@ var chinese = words{
 	},
 	Here:  "这一次",
 	Lives: "拿到时还有 %d 秒",
-	Keys:  "微信文档里写 AppSecret 的地方，小店填的都是调用方密钥。AppSecret 只有虎符知道。",
+	Keys:  "微信文档里写 AppSecret 的地方，小店填的都是调用方密钥。AppSecret 只有虎符知道，这两个令牌也是虎符的替身令牌：只能经虎符使用，拿到别处一文不值。",
 
 	Denied:   struct{ Title, Text string }{"你没有同意授权", "所以小店不知道你是谁，也没有登录。改变主意的话，可以再试一次。"},
 	Mismatch: struct{ Title, Text string }{"这次登录不是在这个浏览器里开始的", "也可能已经过了十分钟。为了你的账号安全，请在这里重新开始，不要使用别人转发的链接。"},
@@ -155,7 +155,7 @@ var english = words{
 	},
 	Here:  "This time",
 	Lives: "%d s to live when it came",
-	Keys:  "Where WeChat's documentation says AppSecret, the shop puts its client key. Only Hufu knows the AppSecret.",
+	Keys:  "Where WeChat's documentation says AppSecret, the shop puts its client key. Only Hufu knows the AppSecret. Both tokens are phantom tokens, too: they work through Hufu, and nowhere else.",
 
 	Denied:   struct{ Title, Text string }{"You did not agree", "So the shop does not know who you are, and you are not signed in. Should you change your mind, try again."},
 	Mismatch: struct{ Title, Text string }{"This login did not begin in this browser", "Or more than ten minutes have passed. To keep your account safe, start again here, and do not use links that others passed on."},
