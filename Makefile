@@ -22,7 +22,7 @@ deps: ## look for what the tests need besides Go; root on Debian gets the browse
 # One package at a time: some start real servers whose tokens live seconds, and
 # a disk that is busy for two would make them wait.
 test: deps ## run all tests, with the race detector
-	go test -race -p 1 ./...
+	TMPDIR="$$(tools/tmpdir.sh)" go test -race -p 1 ./...
 
 lint: ## gofmt, gofumpt, go vet, staticcheck, generated files, and the state of go.mod
 	@echo gofmt, gofumpt; out="$$(gofmt -l . && $(TOOL) gofumpt -l .)" && { [ -z "$$out" ] || { echo "not formatted:"; echo "$$out" | sort -u; exit 1; }; }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -29,6 +30,9 @@ func staged(t *testing.T, quirks wxsim.Quirk) *demonstration {
 	}
 	t.Cleanup(func() {
 		stop()
+		if log, err := os.ReadFile(filepath.Join(filepath.Dir(d.file), "hufu.log")); t.Failed() && err == nil {
+			t.Logf("the log:\n%s", log)
+		}
 		for range parts {
 			if err := <-ended; err != nil {
 				t.Error(err)
@@ -41,7 +45,7 @@ func staged(t *testing.T, quirks wxsim.Quirk) *demonstration {
 // generation waits until an app's token has at least a generation.
 func (d *demonstration) generation(t *testing.T, app string, n uint64) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if c, err := d.remote.later(t.Context(), app, n-1); err == nil && c.Generation >= n {
 			return
 		}
