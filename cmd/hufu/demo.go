@@ -185,7 +185,7 @@ clients:
   - name: demo
     key_sha256: [%[6]s]
     apps: ["*"]
-    allow: [token, admin]
+    allow: [token, ticket, call, admin]
     tokens: real
   - name: shop
     key_sha256: [%[7]s]

@@ -54,6 +54,7 @@ func (p *program) introduction(d *demonstration) string {
 		{"demo.try.report", fmt.Sprintf(`curl -H "Authorization: Bearer $HUFU_KEY" -d '{"generation":1,"errcode":40001}' %s%s/report`, api, credentialPath(app, "access_token"))},
 		{"demo.try.wechat", fmt.Sprintf(`curl "%s/cgi-bin/token?grant_type=client_credential&appid=%s&secret=$HUFU_KEY"`, api, app)},
 		{"demo.try.call", fmt.Sprintf(`curl "%s/cgi-bin/user/info?openid=%s&access_token=$(%s token %s)"`, d.wechat.APIURL(), sampleUser, self(), app)},
+		{"demo.try.gateway", fmt.Sprintf(`curl -H "Authorization: Bearer $HUFU_KEY" "%s/cgi-bin/user/info?openid=%s&from_appid=%s"`, api, sampleUser, app)},
 		{"demo.try.renew", fmt.Sprintf("%s renew %s", self(), app)},
 		{"demo.try.metrics", "curl " + d.server.URL("admin") + "/metrics"},
 	} {
