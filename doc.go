@@ -1,10 +1,24 @@
-// Package hufu is where the Go client library of Hufu comes: ask for an app's
-// token, keep it, put it into requests, report one that WeChat refuses. It
-// imports the standard library only, so that a program which uses it takes on
-// no other module; a test holds it to that.
+// Package hufu is the Go client library of Hufu: it asks a Hufu server for the
+// credentials of WeChat apps, keeps them at hand, and puts them into requests.
+// It imports the standard library only; a test holds it to that.
 //
-// In this version the package is empty. Programs ask over HTTP: on WeChat's own
-// paths, or on those of docs/api.md. The server is cmd/hufu, a simulated WeChat
-// for tests is package wxsim, and docs/ARCHITECTURE.md shows how all of it
-// hangs together.
+//	client, err := hufu.FromEnv() // HUFU_URL, HUFU_KEY
+//	token, err := client.Token(ctx, "wx0123456789abcdef")
+//
+// The first Token of an app asks the server. From then on a goroutine follows
+// the server in the background and learns of a new value within moments, so
+// that reading is a look into memory: it waits for nobody. While the server
+// cannot be reached the last value is given until it expires.
+//
+// Who has an http.Client gives it [Client.Transport], which puts the token into
+// each request and heals a refused one by itself. Who has an SDK gives it
+// [Client.Source]. Who calls WeChat by hand uses [Client.Token], and reports a
+// value that WeChat refuses with [Client.Report].
+//
+// Values are plain strings, because every SDK wants one. Nothing in this package
+// prints them: errors never hold a value or the client key, and a [Credential]
+// and a [Client] print without theirs.
+//
+// A client with tokens: phantom is given phantom tokens, which only Hufu
+// accepts; the calls must then go through Hufu too.
 package hufu
