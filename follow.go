@@ -3,6 +3,7 @@ package hufu
 import (
 	"context"
 	"math/rand/v2"
+	"net/http"
 	"time"
 )
 
@@ -50,15 +51,10 @@ func (f *follower) next(r *round) bool {
 	if f.c.ctx.Err() != nil || !asked && now.Sub(r.idle) >= life {
 		f.running, f.held = false, nil // by the time somebody asks again it may be over
 		f.c.forget(f)
-		if f.calling {
-			f.calling = false
-			close(f.news)
-		}
+		f.announce()
 		return false
 	}
-	if !f.calling {
-		f.calling, f.news = true, make(chan struct{})
-	}
+	f.pausing = false
 	return true
 }
 
@@ -74,24 +70,8 @@ func (f *follower) turn(r *round) (pause time.Duration) {
 	}
 	f.mu.Unlock()
 
-	var a answer
-	var err error
-	if r.look {
-		tag := ""
-		if v != nil {
-			tag = v.tag
-		}
-		ctx, cancel := context.WithDeadline(f.c.ctx, earlier(ends, began.Add(answerTime)))
-		a, err = f.c.look(ctx, f.key, tag)
-		cancel()
-		if err == nil && a.value == nil && v == nil {
-			err = strange(f.key.String(), 304)
-		}
-	} else {
-		ctx, cancel := context.WithDeadline(f.c.ctx, earlier(ends, began.Add(r.patience+answerTime)))
-		a, err = f.c.wait(ctx, f.key, v.Generation, r.patience)
-		cancel()
-	}
+	waited, patience := !r.look, r.patience
+	a, err := f.ask(waited, patience, v, ends)
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -100,27 +80,51 @@ func (f *follower) turn(r *round) (pause time.Duration) {
 		r.look = true // what was in hand is over: who reads goes on waiting while we ask anew
 		return 0
 	}
-	defer close(f.news)
-	f.calling, f.first = false, time.Time{}
+	defer f.announce()
+	f.first = time.Time{}
 	if err != nil {
-		f.err = err
+		f.err, f.pausing = err, true
 		r.look = true
 		r.bad++
 		return f.pause(r.bad, now, retryAfter(err))
 	}
 	r.patience = min(max(a.maxAge, time.Second), longWait)
-	waited, fresh := !r.look, f.accept(a, v, now)
+	fresh := f.accept(a, v, now)
 	// The tag of a 304 tells when there is another value with a generation
 	// that is no later.
 	r.look = waited && a.value == nil && a.tag != "" && v == f.held && a.tag != v.tag
-	if fresh || !waited || now.Sub(began) >= r.patience/2 {
-		if waited {
-			r.bad = 0
-		}
+	switch early := now.Sub(began) < patience/2; {
+	case fresh || waited && !early:
+		r.bad = 0
+		return 0
+	case !waited:
 		return 0
 	}
 	r.bad++ // the server, or what stands between, does not know how to wait
 	return f.pause(r.bad, now, 0)
+}
+
+// ask makes the call itself. v is what is in hand, until ends.
+func (f *follower) ask(wait bool, patience time.Duration, v *value, ends time.Time) (answer, error) {
+	allowed := answerTime
+	if wait {
+		allowed += patience
+	}
+	ctx, cancel := context.WithDeadline(f.c.ctx, ends)
+	defer cancel()
+	ctx, cancel = context.WithTimeout(ctx, allowed)
+	defer cancel()
+	if wait {
+		return f.c.wait(ctx, f.key, v.Generation, patience)
+	}
+	if v != nil {
+		return f.c.look(ctx, f.key, v.tag)
+	}
+	a, err := f.c.look(ctx, f.key, "")
+	if err == nil && a.value == nil {
+		err = strange(f.key.String(), http.StatusNotModified)
+	}
+	return a, err
 }
 
 // accept takes over what was answered; v is what was in hand when it was asked.
@@ -169,11 +173,4 @@ func (f *follower) sleep(d time.Duration) {
 	case <-t.C:
 	case <-f.c.ctx.Done():
 	}
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }

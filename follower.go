@@ -71,8 +71,8 @@ type follower struct {
 	err     error         // of the last call to the server; nil: it answered
 	asked   bool          // somebody asked since the last round began
 	running bool          // a goroutine follows
-	calling bool          // it is waiting for the server now
-	news    chan struct{} // closed when a call has ended
+	pausing bool          // it does, after a call that failed
+	news    chan struct{} // closed and replaced when a call has ended
 	claim   *claim        // a report that is under way
 }
 
@@ -90,14 +90,14 @@ func (f *follower) read(ctx context.Context) (*value, error) {
 		now := time.Now()
 		f.asked = true
 		f.follow()
-		unsure := f.calling && now.Before(f.first)
+		unsure := now.Before(f.first)
 		switch {
 		case f.givable(now) && !unsure:
 			v := f.held
 			f.hot.Store(v)
 			f.mu.Unlock()
 			return v, nil
-		case !f.calling:
+		case f.pausing: // the server was asked a moment ago
 			err := f.err
 			f.mu.Unlock()
 			return nil, err
@@ -147,7 +147,7 @@ func (f *follower) follow() {
 	if f.running = f.c.begin(f, f.run); !f.running {
 		return // closed meanwhile
 	}
-	f.calling, f.news = true, make(chan struct{})
+	f.pausing, f.news = false, make(chan struct{})
 	if f.loaded {
 		f.loaded, f.first = false, time.Now().Add(firstWait)
 	}
@@ -160,13 +160,19 @@ func (f *follower) take(v *value, maxAge time.Duration) {
 		f.before = append(f.before[max(0, len(f.before)-3):], f.held.Value)
 	}
 	fresh := f.held == nil || f.held.tag != v.tag
-	f.held, f.keep, f.first, f.err = v, now.Add(maxAge), time.Time{}, nil
+	f.held, f.keep, f.first, f.err, f.pausing = v, now.Add(maxAge), time.Time{}, nil, false
 	if f.givable(now) {
 		f.hot.Store(v)
 	}
 	if fresh {
 		f.c.save(v)
 	}
+}
+
+// announce tells who waits to look again. The lock is held.
+func (f *follower) announce() {
+	close(f.news)
+	f.news = make(chan struct{})
 }
 
 // gave reports whether a value is this key's, now or a little while ago.
@@ -193,6 +199,9 @@ func (f *follower) report(ctx context.Context, refused string, errcode int) (*va
 		return nil, ErrClosed
 	}
 	f.asked = true
+	if f.loaded {
+		f.follow()
+	}
 	if now := time.Now(); f.givable(now) && f.held.Value != refused && !now.Before(f.first) {
 		defer f.mu.Unlock()
 		return f.held, nil

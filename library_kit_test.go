@@ -188,6 +188,18 @@ func (w *world) renew() {
 	}
 }
 
+// between puts something between the clients and the server; nil: nothing.
+func (w *world) between(what func(http.Handler) http.Handler) {
+	if what == nil {
+		w.spoil.Store(nil)
+		return
+	}
+	w.spoil.Store(&what)
+}
+
+// wipe takes away all that the server has kept, which must be stopped.
+func (w *world) wipe() { w.must(os.Remove(filepath.Join(w.dir, "hufu.db"))) }
+
 // listener accepts what is dialled inside the process.
 type listener struct {
 	conns chan net.Conn

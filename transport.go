@@ -123,6 +123,9 @@ func errcodeOf(resp *http.Response) int {
 	if err != nil || len(begin) > maxError {
 		return 0
 	}
+	if !bytes.Contains(begin, []byte(`"errcode"`)) {
+		return 0
+	}
 	var top map[string]json.RawMessage // exact names, at the top only
 	var code int
 	if json.Unmarshal(begin, &top) != nil || json.Unmarshal(top["errcode"], &code) != nil {

@@ -78,7 +78,7 @@ func (c *Client) credential(ctx context.Context, k key, method, rest string, hea
 		MaxAge     int64     `json:"max_age"`
 	}
 	if json.Unmarshal(raw, &v) != nil || v.App != k.app || v.Kind != k.kind || v.Value == "" ||
-		v.ExpiresIn < 0 || v.ExpiresIn > maxLife || v.MaxAge < 0 || v.MaxAge > maxLife {
+		v.ExpiresIn < 1 || v.ExpiresIn > maxLife || v.MaxAge < 0 || v.MaxAge > maxLife {
 		return answer{}, strange(k.String(), status)
 	}
 	a.maxAge = time.Duration(v.MaxAge) * time.Second

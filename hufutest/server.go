@@ -19,8 +19,10 @@ import (
 
 // Report is what a client said of a value.
 type Report struct {
-	App, Kind, Value string
-	Errcode          int
+	App     string `json:"-"`
+	Kind    string `json:"-"`
+	Value   string `json:"value"`
+	Errcode int    `json:"errcode"`
 }
 
 // Server is a Hufu that knows the tokens that a test gives it, on a port of
@@ -33,7 +35,8 @@ type Server struct {
 
 	mu      sync.Mutex
 	values  map[place]*entry
-	changed chan struct{} // closed and replaced with every change
+	next    map[place]string // what a report brings
+	changed chan struct{}    // closed and replaced with every change
 	reports []Report
 	fault   http.Handler
 }
@@ -59,7 +62,7 @@ const (
 
 // NewServer starts a server with a token for each app. Call Close when done.
 func NewServer(tokens map[string]string) *Server {
-	s := &Server{Key: "hufu_" + rand.Text(), values: map[place]*entry{}, changed: make(chan struct{})}
+	s := &Server{Key: "hufu_" + rand.Text(), values: map[place]*entry{}, next: map[place]string{}, changed: make(chan struct{})}
 	for app, token := range tokens {
 		s.Set(app, hufu.AccessToken, token)
 	}
@@ -95,6 +98,11 @@ func (s *Server) Close() {
 func (s *Server) Set(app, kind, value string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.set(app, kind, value)
+}
+
+// set is Set. The lock is held.
+func (s *Server) set(app, kind, value string) {
 	e := &entry{App: app, Kind: kind, Value: value, Generation: 1, IssuedAt: time.Now().UTC()}
 	e.ExpiresAt = e.IssuedAt.Add(life)
 	if old := s.values[place{app, kind}]; old != nil {
@@ -104,8 +112,16 @@ func (s *Server) Set(app, kind, value string) {
 	s.wake()
 }
 
-// Reports are those that came so far. To one about the value that is current
-// the server answers with that value, unless the test has set another.
+// Replace says what the next report of the value of that app and kind brings: a
+// new value, as where WeChat refuses the old one. Without it a report is
+// answered with the value that is there, as where WeChat accepts it.
+func (s *Server) Replace(app, kind, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next[place{app, kind}] = value
+}
+
+// Reports are those that came so far.
 func (s *Server) Reports() []Report {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,6 +197,11 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	s.reports = append(s.reports, said)
+	p := place{said.App, said.Kind}
+	if next, ok := s.next[p]; ok && s.values[p] != nil && s.values[p].Value == said.Value {
+		delete(s.next, p)
+		s.set(said.App, said.Kind, next)
+	}
 	s.mu.Unlock()
 	e, _, ok := s.find(r)
 	if !ok {
