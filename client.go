@@ -184,6 +184,20 @@ func (c *Client) follower(k key) *follower {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.made(k)
+}
+
+// lent is the follower of a key for somebody who holds on to it.
+func (c *Client) lent(k key) *follower {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.made(k)
+	f.lent = true
+	return f
+}
+
+// made finds a follower, or makes it. The lock is held.
+func (c *Client) made(k key) *follower {
 	all := c.followers.Load()
 	f := all.find(k)
 	if f == nil {
@@ -197,12 +211,12 @@ func (c *Client) follower(k key) *follower {
 	return f
 }
 
-// forget drops a follower that has ended, so that what was once asked for costs
-// nothing for ever. Who still holds it may begin it anew.
+// forget drops a follower that has ended, so that what was once asked for does
+// not cost memory for ever.
 func (c *Client) forget(f *follower) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if all := c.followers.Load(); all.find(f.key) == f {
+	if all := c.followers.Load(); all.find(f.key) == f && !f.lent {
 		c.followers.Store(all.with(f.key, nil))
 	}
 }
@@ -215,7 +229,7 @@ func (c *Client) begin(f *follower, do func()) bool {
 	if c.closed {
 		return false
 	}
-	if all := c.followers.Load(); all.find(f.key) == nil {
+	if all := c.followers.Load(); all.find(f.key) == nil { // forgotten a moment ago
 		c.followers.Store(all.with(f.key, f))
 	}
 	c.running.Go(do)

@@ -58,9 +58,10 @@ const firstWait = time.Second
 // and has thereby said that somebody still asks. What is over is taken away too,
 // so that who reads need not look at a clock.
 type follower struct {
-	c   *Client
-	key key
-	hot atomic.Pointer[value]
+	c    *Client
+	key  key
+	hot  atomic.Pointer[value]
+	lent bool // a Source or Transport holds on to it; guarded by the Client's lock
 
 	mu      sync.Mutex
 	held    *value        // the last value; may be over

@@ -1,6 +1,7 @@
 package hufu_test
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 
@@ -31,6 +32,11 @@ type tokens interface{ Token() (string, error) }
 type pointer struct{ value atomic.Pointer[string] }
 
 func (p *pointer) Token() (string, error) { return *p.value.Load(), nil }
+
+// byName reads as Client.Token does.
+type byName struct{ *hufu.Client }
+
+func (c byName) Token() (string, error) { return c.Client.Token(context.Background(), appID) }
 
 func newPointer() *pointer {
 	p, token := &pointer{}, "token"

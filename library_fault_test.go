@@ -160,7 +160,10 @@ func TestANodeThatIsBehindIsNotBelieved(t *testing.T) {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("ETag", behind.Header().Get("ETag"))
 				if r.URL.Query().Has("wait") {
-					time.Sleep(5 * time.Second)
+					select {
+					case <-time.After(5 * time.Second):
+					case <-r.Context().Done():
+					}
 					w.Header().Set("Hufu-Max-Age", "5")
 					w.WriteHeader(http.StatusNotModified)
 					return

@@ -14,7 +14,7 @@ type Source struct{ f *follower }
 
 // Source is the source of an app's token. It asks nothing yet.
 func (c *Client) Source(appid string) *Source {
-	return &Source{c.follower(key{appid, AccessToken})}
+	return &Source{c.lent(key{appid, AccessToken})}
 }
 
 // Token is Client.Token without a context. With nothing live in hand it waits

@@ -38,7 +38,7 @@ func (c *Client) Transport(appid string, base http.RoundTripper) *Transport {
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	return &Transport{c.follower(key{appid, AccessToken}), base}
+	return &Transport{c.lent(key{appid, AccessToken}), base}
 }
 
 // RoundTrip sends one request, as http.RoundTripper demands.

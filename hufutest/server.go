@@ -87,8 +87,12 @@ func NewServer(tokens map[string]string) *Server {
 	return s
 }
 
-// Close ends the server. Who waits is cut off.
+// Close ends the server. Who waits is told so.
 func (s *Server) Close() {
+	s.Fail(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close")
+		problem(w, http.StatusServiceUnavailable, "unavailable", "the fake server is closed")
+	}))
 	s.server.CloseClientConnections()
 	s.server.Close()
 }
@@ -144,16 +148,16 @@ func (s *Server) wake() {
 }
 
 // find is the value of a key now.
-func (s *Server) find(r *http.Request) (e entry, changed <-chan struct{}, ok bool) {
+func (s *Server) find(r *http.Request) (e entry, changed <-chan struct{}, fault http.Handler, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.values[place{r.PathValue("app"), r.PathValue("kind")}]
 	if p == nil {
-		return entry{}, s.changed, false
+		return entry{}, s.changed, s.fault, false
 	}
 	e = *p
 	e.ExpiresIn, e.MaxAge = int64(time.Until(e.ExpiresAt)/time.Second), maxAge
-	return e, s.changed, e.ExpiresIn > 0
+	return e, s.changed, s.fault, e.ExpiresIn > 0
 }
 
 // tag is the entity tag of a value.
@@ -168,8 +172,11 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), min(wait, time.Minute))
 	defer cancel()
 	for {
-		e, changed, ok := s.find(r)
+		e, changed, fault, ok := s.find(r)
 		switch {
+		case fault != nil: // since this request came
+			fault.ServeHTTP(w, r)
+			return
 		case !ok:
 			problem(w, http.StatusNotFound, "not_found", "the fake server was given no value for this")
 			return
@@ -203,7 +210,7 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request) {
 		s.set(said.App, said.Kind, next)
 	}
 	s.mu.Unlock()
-	e, _, ok := s.find(r)
+	e, _, _, ok := s.find(r)
 	if !ok {
 		problem(w, http.StatusNotFound, "not_found", "the fake server was given no value for this")
 		return
@@ -221,7 +228,7 @@ func (s *Server) sign(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.SetPathValue("kind", hufu.JSAPITicket)
-	e, _, ok := s.find(r)
+	e, _, _, ok := s.find(r)
 	if !ok {
 		problem(w, http.StatusNotFound, "not_found", "the fake server was given no jsapi_ticket for this app")
 		return
