@@ -107,6 +107,24 @@ func anchors(t *testing.T, file string) (all []string) {
 	return all
 }
 
+// Go in a document stands in a test too, line by line.
+func TestDocumentedGoIsTested(t *testing.T) {
+	t.Parallel()
+	var tests strings.Builder
+	for _, file := range tree(t, "_test.go") {
+		tests.WriteString(read(t, file))
+	}
+	for _, file := range documents(t) {
+		for _, b := range blocks(t, file) {
+			for line := range strings.Lines(b.text) {
+				if line = strings.TrimSpace(line); b.lang == "go" && !strings.Contains(tests.String(), line) {
+					t.Errorf("%s:%d: no test has the line %s", file, b.line, line)
+				}
+			}
+		}
+	}
+}
+
 // Every command and every flag that a document names is one.
 func TestDocumentedFlagsExist(t *testing.T) {
 	t.Parallel()
