@@ -65,6 +65,8 @@ func New(baseURL, clientKey string, options ...Option) (*Client, error) {
 	c := &Client{url: base, key: clientKey}
 	c.own = http.DefaultTransport.(*http.Transport).Clone()
 	c.own.MaxIdleConns, c.own.MaxIdleConnsPerHost = 0, 1024 // each follower has its own
+	// A connection that all of them share must be known to be alive.
+	c.own.HTTP2 = &http.HTTP2Config{SendPingTimeout: longWait / 2, PingTimeout: answerTime / 2}
 	c.http = &http.Client{
 		Transport: c.own,
 		// The API never redirects; whoever does wants our key.

@@ -41,7 +41,7 @@ func (f *follower) next(r *round) bool {
 	f.hot.Store(nil)
 	now := time.Now()
 	var life time.Duration
-	if f.givable(now) {
+	if f.held.live(now) {
 		life = f.held.ExpiresAt.Sub(f.held.IssuedAt)
 	}
 	asked := f.asked
@@ -49,7 +49,8 @@ func (f *follower) next(r *round) bool {
 		f.asked, r.idle = false, now
 	}
 	if f.c.ctx.Err() != nil || !asked && now.Sub(r.idle) >= life {
-		f.running, f.held = false, nil // by the time somebody asks again it may be over
+		f.running = false
+		f.cut(time.Time{}) // by the time somebody asks again it may be over
 		f.c.forget(f)
 		f.announce()
 		return false
@@ -65,8 +66,8 @@ func (f *follower) turn(r *round) (pause time.Duration) {
 	v, ends := f.held, began.Add(longWait+2*answerTime)
 	if !v.live(began) {
 		v, r.look = nil, true
-	} else if e := f.ends(); e.After(began) && e.Before(ends) {
-		ends = e
+	} else if v.until.Before(ends) {
+		ends = v.until
 	}
 	f.mu.Unlock()
 
@@ -84,6 +85,9 @@ func (f *follower) turn(r *round) (pause time.Duration) {
 	f.first = time.Time{}
 	if err != nil {
 		f.err, f.pausing = err, true
+		if refused(err) {
+			f.cut(f.keep) // for so long the server had let us keep it
+		}
 		r.look = true
 		r.bad++
 		return f.pause(r.bad, now, retryAfter(err))
@@ -150,7 +154,7 @@ func (f *follower) accept(a answer, v *value, now time.Time) (fresh bool) {
 // with nothing in hand, and never so that all come back at once.
 func (f *follower) pause(n int, now time.Time, asked time.Duration) time.Duration {
 	longest := longPause
-	if !f.givable(now) {
+	if !f.held.live(now) {
 		longest = hurryPause
 	}
 	d := min(max(firstPause<<min(n-1, 10), asked), longest)
@@ -163,8 +167,8 @@ func (f *follower) sleep(d time.Duration) {
 		return
 	}
 	f.mu.Lock()
-	if now := time.Now(); f.givable(now) {
-		d = min(d, f.ends().Sub(now))
+	if now := time.Now(); f.held.live(now) {
+		d = min(d, f.held.until.Sub(now))
 	}
 	f.mu.Unlock()
 	t := time.NewTimer(d)

@@ -93,7 +93,7 @@ func (f *follower) read(ctx context.Context) (*value, error) {
 		f.follow()
 		unsure := now.Before(f.first)
 		switch {
-		case f.givable(now) && !unsure:
+		case f.held.live(now) && !unsure:
 			v := f.held
 			f.hot.Store(v)
 			f.mu.Unlock()
@@ -126,18 +126,14 @@ func await(ctx context.Context, news <-chan struct{}, bounded bool, patience tim
 	return nil
 }
 
-// givable reports whether there is a value to give: a live one; after the
-// server has refused us, only for as long as it had let us keep it.
-func (f *follower) givable(now time.Time) bool {
-	return f.held.live(now) && (!refused(f.err) || now.Before(f.keep))
-}
-
-// ends is when the value in hand is no longer given.
-func (f *follower) ends() time.Time {
-	if refused(f.err) && f.keep.Before(f.held.until) {
-		return f.keep
+// cut lets the value in hand end at a moment, if it does not before. If it is to
+// live again it must be asked for whole. The lock is held.
+func (f *follower) cut(at time.Time) {
+	if f.held.live(at) {
+		v := *f.held
+		v.until, v.tag = at, ""
+		f.held = &v
 	}
-	return f.held.until
 }
 
 // follow starts the goroutine where none runs. The lock is held.
@@ -162,7 +158,7 @@ func (f *follower) take(v *value, maxAge time.Duration) {
 	}
 	fresh := f.held == nil || f.held.tag != v.tag
 	f.held, f.keep, f.first, f.err, f.pausing = v, now.Add(maxAge), time.Time{}, nil, false
-	if f.givable(now) {
+	if f.held.live(now) {
 		f.hot.Store(v)
 	}
 	if fresh {
@@ -203,7 +199,7 @@ func (f *follower) report(ctx context.Context, refused string, errcode int) (*va
 	if f.loaded {
 		f.follow()
 	}
-	if now := time.Now(); f.givable(now) && f.held.Value != refused && !now.Before(f.first) {
+	if now := time.Now(); f.held.live(now) && f.held.Value != refused && !now.Before(f.first) {
 		defer f.mu.Unlock()
 		return f.held, nil
 	}
@@ -246,7 +242,9 @@ func (f *follower) settle(c *claim, errcode int) {
 		c.got = f.held
 	default:
 		f.take(a.value, a.maxAge)
-		f.follow()
 		c.got = a.value
+		if f.follow(); f.running {
+			f.announce()
+		}
 	}
 }

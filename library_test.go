@@ -309,10 +309,27 @@ func TestAWithdrawnKeyEndsReadsWithinMaxAge(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		w.stop()
+		w.stop() // an absence does not make it live again
+		time.Sleep(time.Minute)
+		if _, err := c.Token(t.Context(), appID); err == nil {
+			t.Error("the value is given again")
+		}
 		w.declared = kept
 		w.start()
 		time.Sleep(10 * time.Second)
+		w.token(c)
+
+		// Refused for a moment only: nobody notices, and it lives to its end.
+		w.stop()
+		w.declared = kept[1:]
+		w.start()
+		time.Sleep(20 * time.Second)
+		w.stop()
+		w.declared = kept
+		w.start()
+		time.Sleep(20 * time.Second)
+		w.stop()
+		time.Sleep(20 * time.Minute)
 		w.token(c)
 	})
 }
