@@ -110,7 +110,10 @@ func TestFaultsInBetweenAreNotNoticed(t *testing.T) {
 
 // hang lets who asks wait until they give up.
 func hang(http.Handler) http.Handler {
-	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // only then does net/http see that they have
+		<-r.Context().Done()
+	})
 }
 
 // The client key goes to the server, and to nobody whom it names.

@@ -108,10 +108,7 @@ func (w *world) start() {
 		Registry: reg, Keeper: k, Guard: access.New(reg, audit, "n1", log), Draining: draining, Log: log,
 		Phantoms: access.NewPhantoms(reg, 2*time.Hour, [][]byte{[]byte("0123456789abcdef0123456789abcdef")}),
 	})
-	var answering sync.WaitGroup
 	handler := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		answering.Add(1)
-		defer answering.Done()
 		w.asked.Add(1)
 		if between := w.spoil.Load(); between != nil {
 			(*between)(surface).ServeHTTP(rw, r)
@@ -128,7 +125,6 @@ func (w *world) start() {
 		w.wire.Store(nil)
 		drain()
 		_ = server.Close()
-		answering.Wait()
 		cancel()
 		running.Wait()
 		_ = audit.Close()

@@ -22,6 +22,9 @@ type Signature struct {
 // of Get, and an *Error with code bad_request for an address that cannot be
 // signed.
 func (c *Client) Sign(ctx context.Context, appid, page string) (Signature, error) {
+	if c.ctx.Err() != nil {
+		return Signature{}, ErrClosed
+	}
 	ctx, cancel := c.bounded(ctx)
 	defer cancel()
 	op := "signature for " + appid
