@@ -46,7 +46,7 @@ listen: {api: "127.0.0.1:0", web: "127.0.0.1:0", admin: "127.0.0.1:0"}
 wechat: {api_url: %q}
 audit: {file: audit.jsonl}
 apps: [{appid: %s, secret: %s}]
-clients: [{name: shop, key_sha256: %s, apps: ["*"], allow: [token], tokens: real}]
+clients: [{name: shop, key_sha256: %s, apps: ["*"], allow: [token, ticket], tokens: real}]
 `, platform.URL, appID, appSecret, hex.EncodeToString(sum[:])), 0o600))
 	cfg, err := config.Load(file, os.LookupEnv)
 	check(err)
@@ -241,27 +241,23 @@ func ExampleWithFile() {
 }
 
 func ExampleClient_Ticket() {
-	server := hufutest.NewServer(nil)
-	defer server.Close()
-	server.Set("wx0123456789abcdef", hufu.JSAPITicket, "a ticket")
-	client, err := hufu.New(server.URL, server.Key)
+	hufuServer := run()
+	defer hufuServer.end()
+	client, err := hufu.New(hufuServer.url, hufuServer.key)
 	if err != nil {
 		panic(err)
 	}
 	defer client.Close()
 
-	fmt.Println(client.Ticket(context.Background(), "wx0123456789abcdef", hufu.JSAPITicket))
-	fmt.Println(client.ReportTicket(context.Background(), "wx0123456789abcdef", hufu.JSAPITicket, "a ticket", 40001))
-	// Output:
-	// a ticket <nil>
-	// a ticket <nil>
+	ticket, err := client.Ticket(context.Background(), "wx0123456789abcdef", hufu.JSAPITicket)
+	fmt.Println(len(ticket) > 0, err)
+	// Output: true <nil>
 }
 
 func ExampleClient_Sign() {
-	server := hufutest.NewServer(nil)
-	defer server.Close()
-	server.Set("wx0123456789abcdef", hufu.JSAPITicket, "a ticket")
-	client, err := hufu.New(server.URL, server.Key)
+	hufuServer := run()
+	defer hufuServer.end()
+	client, err := hufu.New(hufuServer.url, hufuServer.key)
 	if err != nil {
 		panic(err)
 	}
@@ -270,7 +266,14 @@ func ExampleClient_Sign() {
 	// For wx.config of the page.
 	config, err := client.Sign(context.Background(), "wx0123456789abcdef", "https://shop.example.com/?id=7")
 	fmt.Println(config.AppID, len(config.NonceStr) > 0, len(config.Signature), err)
-	// Output: wx0123456789abcdef true 40 <nil>
+
+	_, err = client.Sign(context.Background(), "wx0123456789abcdef", "shop")
+	if e, ok := errors.AsType[*hufu.Error](err); ok {
+		fmt.Println(e.Code)
+	}
+	// Output:
+	// wx0123456789abcdef true 40 <nil>
+	// bad_request
 }
 
 func ExampleWithTransport() {

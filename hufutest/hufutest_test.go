@@ -46,6 +46,27 @@ func Example() {
 	// second <nil>
 }
 
+func ExampleServer_Set() {
+	server := hufutest.NewServer(nil)
+	defer server.Close()
+	server.Set("wx0123456789abcdef", hufu.JSAPITicket, "a ticket")
+	client, err := hufu.New(server.URL, server.Key)
+	if err != nil {
+		panic(err)
+	}
+	defer client.Close()
+	ctx := context.Background()
+
+	fmt.Println(client.Ticket(ctx, "wx0123456789abcdef", hufu.JSAPITicket))
+	fmt.Println(client.ReportTicket(ctx, "wx0123456789abcdef", hufu.JSAPITicket, "a ticket", 40001))
+	signature, err := client.Sign(ctx, "wx0123456789abcdef", "https://shop.example.com/")
+	fmt.Println(len(signature.Signature), err)
+	// Output:
+	// a ticket <nil>
+	// a ticket <nil>
+	// 40 <nil>
+}
+
 func ExampleSource() {
 	// What a program takes in place of a *hufu.Source.
 	var tokens interface{ Token() (string, error) } = hufutest.Source("a token")
