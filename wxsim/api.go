@@ -254,6 +254,11 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // ServeHTTP is the platform's API, for all of its hosts.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.TransferEncoding != nil {
+		// No page says so, but authors of SDKs in many languages have met it.
+		http.Error(w, "", http.StatusPreconditionFailed)
+		return
+	}
 	p := s.handle(r.Context(), s.open(r))
 	p.write(w, r)
 }

@@ -44,12 +44,19 @@ func (c *Client) Forward(ctx context.Context, call Call) (*http.Response, error)
 		Method: call.Method, URL: &u, Host: u.Host, Header: call.Header, Body: call.Body, ContentLength: call.Length,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
-	if call.Length == 0 {
-		// net/http sends a request a second time when a kept connection dies
-		// under it, unless it has a body that cannot be had again. Nobody knows
-		// whether WeChat did what the first one asked for, so every call has
-		// such a body, an empty one if need be.
+	switch {
+	case call.Length != 0:
+	case call.Method == http.MethodGet:
+		// net/http sends a GET a second time when a kept connection dies under
+		// it, unless it has a body that cannot be had again. Nobody knows whether
+		// WeChat did what the first one asked for, so it has such a body, an empty
+		// one.
 		req.Body = empty{}
+	default:
+		// A POST is not sent again, but an empty body that does not say so would
+		// be sent in chunks, and WeChat answers 412 where there is no
+		// Content-Length.
+		req.Body = http.NoBody
 	}
 	resp, err := c.calls.RoundTrip(req.WithContext(ctx))
 	if err != nil {

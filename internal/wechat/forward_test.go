@@ -2,6 +2,8 @@ package wechat
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -53,6 +55,39 @@ func TestACallIsSentOnceOverAKeptConnection(t *testing.T) {
 		call.Path = "/lives"
 		if resp, err := c.Forward(t.Context(), call); err == nil {
 			resp.Body.Close()
+		}
+	}
+}
+
+// WeChat answers 412 to a body in chunks, an empty one too.
+func TestACallSaysHowLongItsBodyIs(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		w.Header().Set("Seen", fmt.Sprintf("%s %q %d %v", r.Method, b, r.ContentLength, r.TransferEncoding))
+	}))
+	t.Cleanup(server.Close)
+	c, err := New(Options{APIURL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.CloseIdle)
+	for _, sent := range []struct{ method, body, want string }{
+		{"GET", "", `GET "" 0 []`},
+		{"GET", "{}", `GET "{}" 2 []`},
+		{"POST", "", `POST "" 0 []`},
+		{"POST", "{}", `POST "{}" 2 []`},
+	} {
+		resp, err := c.Forward(t.Context(), Call{
+			Method: sent.method, Path: "/cgi-bin/x", Token: credential.NewSecret("91_token"), Header: http.Header{},
+			Body: io.NopCloser(strings.NewReader(sent.body)), Length: int64(len(sent.body)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if seen := resp.Header.Get("Seen"); seen != sent.want {
+			t.Errorf("%s %q reached WeChat as %s", sent.method, sent.body, seen)
 		}
 	}
 }
