@@ -30,12 +30,15 @@ WORKDIR /data
 VOLUME /data
 USER 65532:65532
 
+# TMPDIR is where the body of a long call waits: this image has no /tmp.
+#
 # A container's ports are reached from outside of it. Whether they are reached
 # from outside of the machine is decided by whoever publishes them.
 ENV HUFU_LISTEN_API=0.0.0.0:8700 \
     HUFU_LISTEN_WEB=0.0.0.0:8701 \
     HUFU_LISTEN_ADMIN=0.0.0.0:8702 \
-    HUFU_PLAINTEXT=true
+    HUFU_PLAINTEXT=true \
+    TMPDIR=/data
 EXPOSE 8700 8701 8702
 
 # No HEALTHCHECK: it would need a key, or a shell and a client. Whatever runs

@@ -66,6 +66,18 @@ func TestImageRunsInAnEmptyRoot(t *testing.T) {
 	if !sim.Valid(appID, value) {
 		t.Error("the token that was handed out is not live")
 	}
+	// Longer than what is kept in memory: there is no /tmp here either.
+	long := strings.NewReader(`{"long":"` + strings.Repeat("x", 2<<20) + `"}`)
+	call, err := http.NewRequest("POST", "http://127.0.0.1:"+api+"/cgi-bin/media/upload", long)
+	if err != nil {
+		t.Fatal(err)
+	}
+	call.Header.Set("Authorization", "Bearer "+key)
+	if resp, err := http.DefaultClient.Do(call); err != nil {
+		t.Error(err)
+	} else if resp.Body.Close(); resp.StatusCode != http.StatusOK {
+		t.Errorf("a call of 2 MiB: %d", resp.StatusCode)
+	}
 	if status := get(t, "http://127.0.0.1:"+admin+"/healthz", "", nil); status != http.StatusOK {
 		t.Errorf("healthz: %d", status)
 	}
