@@ -38,7 +38,7 @@ func (c *call) peek(resp *http.Response, token credential.Secret) *answer {
 	n := 0
 	for n < len(buf) && a.broken == nil {
 		if n > 0 { // the head of the answer has not used up its time
-			c.clock.allow(c.left())
+			c.clock.allow(idleTime)
 		}
 		var m int
 		m, a.broken = resp.Body.Read(buf[n:])
@@ -82,6 +82,7 @@ func (c *call) relay(a *answer) error {
 	}
 	mask(a.begin, a.token.Reveal())
 	control := http.NewResponseController(c.w)
+	_ = control.SetWriteDeadline(time.Now().Add(idleTime))
 	c.w.WriteHeader(a.resp.StatusCode)
 	_, err := c.w.Write(a.begin)
 	if err == nil && !a.whole {
@@ -111,7 +112,7 @@ func (c *call) stream(a *answer, control *http.ResponseController) error {
 		if err := control.Flush(); err != nil {
 			return writeError{err}
 		}
-		c.clock.allow(c.left())
+		c.clock.allow(idleTime)
 		n, err := a.resp.Body.Read(buf)
 		c.clock.rest() // the program has a deadline of its own
 		if n > 0 {
@@ -128,9 +129,6 @@ func (c *call) stream(a *answer, control *http.ResponseController) error {
 		}
 	}
 }
-
-// left is how long WeChat may be silent now.
-func (c *call) left() time.Duration { return min(idleTime, totalTime-time.Since(c.began)) }
 
 // writeError is that the program takes no more.
 type writeError struct{ error }

@@ -25,9 +25,10 @@ type body struct {
 	file   *os.File
 }
 
-// receive takes a body of at most limit bytes in. WeChat sees nothing of a call
-// whose body breaks off. The error is a Problem, or of the disk.
-func receive(w http.ResponseWriter, r *http.Request, limit config.Size) (_ *body, err error) {
+// receive takes a body of at most limit bytes in, until end at the latest. WeChat
+// sees nothing of a call whose body breaks off. The error is a Problem, or of the
+// disk.
+func receive(w http.ResponseWriter, r *http.Request, limit config.Size, end time.Time) (_ *body, err error) {
 	b := &body{}
 	if r.Body == nil || r.Body == http.NoBody {
 		return b, nil
@@ -39,7 +40,7 @@ func receive(w http.ResponseWriter, r *http.Request, limit config.Size) (_ *body
 	}()
 	// A recorder in a test has no deadline to set; a connection always has.
 	control := http.NewResponseController(w)
-	in := http.MaxBytesReader(w, &patient{ReadCloser: r.Body, control: control}, int64(limit))
+	in := http.MaxBytesReader(w, &patient{ReadCloser: r.Body, control: control, end: end}, int64(limit))
 	if r.ContentLength <= maxInMemory {
 		var memory bytes.Buffer
 		// What is announced may never come.
@@ -101,17 +102,22 @@ func (b *body) close() {
 	}
 }
 
-// patient lets a program be silent for idleTime between two pieces, more or less.
+// patient lets a program be silent for idleTime between two pieces, more or less,
+// but not drip for ever.
 type patient struct {
 	io.ReadCloser
-	control *http.ResponseController
-	set     time.Time
+	control  *http.ResponseController
+	set, end time.Time
 }
 
 func (p *patient) Read(b []byte) (int, error) {
 	if now := time.Now(); now.Sub(p.set) > time.Second {
 		p.set = now
-		_ = p.control.SetReadDeadline(now.Add(idleTime))
+		by := now.Add(idleTime)
+		if by.After(p.end) {
+			by = p.end
+		}
+		_ = p.control.SetReadDeadline(by)
 	}
 	return p.ReadCloser.Read(b)
 }

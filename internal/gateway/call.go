@@ -92,17 +92,20 @@ func (c *call) run() error {
 	}
 	c.ctx, c.clock = newClock(c.r.Context())
 	defer c.clock.stop()
+	// What net/http gives began with the request, and body and answer may take
+	// long to come; over HTTP/2 it ends a request that is still sent. A recorder in
+	// a test has no deadline to set; a connection always has.
+	_ = http.NewResponseController(c.w).SetWriteDeadline(c.clock.end.Add(idleTime))
 
 	var token credential.Credential
 	var unreceived error
 	token, c.pattern, err = c.Guard.Call(c.caller, c.app, c.r.URL.Path, func() (v credential.Credential, err error) {
-		if c.body, unreceived = receive(c.w, c.r, c.config.MaxBody); unreceived != nil {
+		if c.body, unreceived = receive(c.w, c.r, c.config.MaxBody, c.clock.end); unreceived != nil {
 			return v, unreceived
 		}
 		return c.Keeper.Get(c.ctx, credential.Key{App: c.app, Kind: credential.AccessToken})
 	})
 	defer c.body.close()
-	c.answering()
 	switch {
 	case unreceived != nil:
 		if c.r.Context().Err() == nil {
@@ -146,13 +149,6 @@ func (c *call) send(token credential.Credential) (*answer, error) {
 	return c.peek(resp, token.Value), nil
 }
 
-// answering gives the program time to take an answer. What net/http gives began
-// with the request, and its body may have taken long.
-func (c *call) answering() {
-	// A recorder in a test has no deadline to set; a connection always has.
-	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(c.config.Timeout + 2*idleTime))
-}
-
 // heal reports a token that WeChat refused, and sends the call once more if
 // another one is then in hand. It returns the answer to pass on; the error says
 // that there is no token to be had.
@@ -173,7 +169,6 @@ func (c *call) heal(token credential.Credential, a *answer) (*answer, error) {
 	}
 	c.hands.replaced(next)
 	c.heals++
-	c.answering()
 	return c.send(next)
 }
 

@@ -11,7 +11,7 @@ const (
 	// body.
 	idleTime = 30 * time.Second
 	// totalTime is how long a call may take from its beginning to the last read
-	// of the answer, however it drips.
+	// of the answer, however either side drips.
 	totalTime = 10 * time.Minute
 	// minPace is how many bytes in a second an upload to WeChat makes at the
 	// least.
@@ -20,8 +20,10 @@ const (
 
 var errLate = errors.New("it took too long")
 
-// clock ends a call that takes too long. It is moved on at each stage.
+// clock ends a call that takes too long. It is moved on at each stage, and not
+// past the end of the whole call.
 type clock struct {
+	end    time.Time
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
@@ -30,13 +32,14 @@ type clock struct {
 // newClock makes a clock that stands still until allow, and the context that it
 // ends.
 func newClock(parent context.Context) (context.Context, *clock) {
-	c := &clock{}
+	c := &clock{end: time.Now().Add(totalTime)}
 	c.ctx, c.cancel = context.WithCancelCause(parent)
 	return c.ctx, c
 }
 
-// allow gives the stage that begins now so much time.
+// allow gives the stage that begins now so much time, if there is that much left.
 func (c *clock) allow(d time.Duration) {
+	d = min(d, time.Until(c.end))
 	if c.timer == nil {
 		c.timer = time.AfterFunc(d, func() { c.cancel(errLate) })
 		return

@@ -11,6 +11,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -194,7 +195,8 @@ func TestWeChatMayBeSilentForSoLong(t *testing.T) {
 // watched is a writer that knows the deadlines of its connection.
 type watched struct {
 	*httptest.ResponseRecorder
-	read []time.Time
+	read  []time.Time
+	write time.Time
 }
 
 func (w *watched) SetReadDeadline(t time.Time) error {
@@ -202,12 +204,65 @@ func (w *watched) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
+func (w *watched) SetWriteDeadline(t time.Time) error {
+	w.write = t
+	return nil
+}
+
+func (w *watched) Write(b []byte) (int, error) {
+	if time.Now().After(w.write) {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return w.ResponseRecorder.Write(b)
+}
+
+// A long body may be long on its way to WeChat, and so may be a second one.
+func TestAnAnswerThatComesLateIsStillTaken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &watched{ResponseRecorder: httptest.NewRecorder()}
+		c := &call{w: w, r: httptest.NewRequest("POST", sendPath, strings.NewReader(message))}
+		c.ctx, c.clock = newClock(t.Context())
+		defer c.clock.stop()
+		a := c.peek(&http.Response{StatusCode: 200, ContentLength: -1, Body: io.NopCloser(strings.NewReader("{}"))}, credential.Secret{})
+		time.Sleep(8 * time.Minute)
+		if err := c.relay(a); err != nil || w.Body.String() != "{}" {
+			t.Errorf("%v %q", err, w.Body)
+		}
+	})
+}
+
+// dripped is a body that comes byte by byte.
+type dripped struct{ *watched }
+
+func (d dripped) Read(b []byte) (int, error) {
+	if by := d.read[len(d.read)-1]; time.Now().Add(20 * time.Second).After(by) {
+		time.Sleep(time.Until(by))
+		return 0, os.ErrDeadlineExceeded
+	}
+	time.Sleep(20 * time.Second)
+	b[0] = 'x'
+	return 1, nil
+}
+
+func TestABodyThatDripsEndsWithItsCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &watched{ResponseRecorder: httptest.NewRecorder()}
+		began := time.Now()
+		_, err := receive(w, httptest.NewRequest("POST", sendPath, dripped{w}), 1<<20, began.Add(totalTime))
+		if took := time.Since(began); err == nil || took != totalTime {
+			t.Errorf("%v after %v", err, took)
+		}
+	})
+}
+
 // Or else the wait for WeChat's answer would end with it, as if the program had
 // gone.
 func TestTheDeadlineOfABodyEndsWithIt(t *testing.T) {
 	t.Parallel()
 	w := &watched{ResponseRecorder: httptest.NewRecorder()}
-	b, err := receive(w, httptest.NewRequest("POST", sendPath, strings.NewReader(message)), 1<<20)
+	b, err := receive(w, httptest.NewRequest("POST", sendPath, strings.NewReader(message)), 1<<20, time.Now().Add(totalTime))
 	must(t, err)
 	b.close()
 	if n := len(w.read); n < 2 || w.read[0].IsZero() || !w.read[n-1].IsZero() {
