@@ -80,13 +80,18 @@ func (c *call) relay(a *answer) error {
 		h["X-Hufu-Heal"] = []string{strconv.Itoa(c.heals)}
 		h["X-Hufu-Path"] = []string{c.pattern}
 	}
-	mask(a.begin, a.token.Reveal())
+	token := []byte(a.token.Reveal())
+	mask(a.begin, token)
+	held := 0
+	if !a.whole {
+		held = begun(a.begin, token)
+	}
 	control := http.NewResponseController(c.w)
 	_ = control.SetWriteDeadline(time.Now().Add(idleTime))
 	c.w.WriteHeader(a.resp.StatusCode)
-	_, err := c.w.Write(a.begin)
+	_, err := c.w.Write(a.begin[:len(a.begin)-held])
 	if err == nil && !a.whole {
-		err = c.stream(a, control)
+		err = c.stream(a, control, token, held)
 	}
 	switch {
 	case err == nil:
@@ -102,22 +107,29 @@ func (c *call) relay(a *answer) error {
 }
 
 // stream passes on what follows the beginning of an answer, piece by piece as it
-// comes.
-func (c *call) stream(a *answer, control *http.ResponseController) error {
+// comes. The last bytes of the beginning, held of them, may be those of a token.
+func (c *call) stream(a *answer, control *http.ResponseController, token []byte, held int) error {
 	if a.broken != nil {
 		return a.broken
 	}
 	buf := *a.buffer
+	copy(buf, a.begin[len(a.begin)-held:])
 	for {
 		if err := control.Flush(); err != nil {
 			return writeError{err}
 		}
 		c.clock.allow(idleTime)
-		n, err := a.resp.Body.Read(buf)
+		n, err := a.resp.Body.Read(buf[held:])
 		c.clock.rest() // the program has a deadline of its own
-		if n > 0 {
+		text := buf[:held+n]
+		mask(text, token)
+		if held = begun(text, token); err == io.EOF {
+			held = 0
+		}
+		ready := text[:len(text)-held]
+		if len(ready) > 0 {
 			_ = control.SetWriteDeadline(time.Now().Add(idleTime))
-			if _, err := c.w.Write(buf[:n]); err != nil {
+			if _, err := c.w.Write(ready); err != nil {
 				return writeError{err}
 			}
 		}
@@ -127,6 +139,7 @@ func (c *call) stream(a *answer, control *http.ResponseController) error {
 		if err != nil {
 			return err
 		}
+		copy(buf, text[len(ready):])
 	}
 }
 
@@ -139,13 +152,13 @@ func isWrite(err error) bool {
 }
 
 // mask makes a token unreadable that WeChat quotes in an answer, as its calls
-// for debugging do.
-func mask(text []byte, token string) {
-	if token == "" {
+// for debugging do, or that something between us quotes with the address.
+func mask(text, token []byte) {
+	if len(token) == 0 {
 		return
 	}
 	for {
-		at := bytes.Index(text, []byte(token))
+		at := bytes.Index(text, token)
 		if at < 0 {
 			return
 		}
@@ -154,4 +167,15 @@ func mask(text []byte, token string) {
 		}
 		text = text[at+len(token):]
 	}
+}
+
+// begun is how many bytes at the end of text may be the beginning of a token
+// whose rest is still to come.
+func begun(text, token []byte) int {
+	for n := min(len(text), len(token)-1); n > 0; n-- {
+		if bytes.HasPrefix(token, text[len(text)-n:]) {
+			return n
+		}
+	}
+	return 0
 }

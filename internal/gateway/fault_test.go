@@ -7,11 +7,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/hufu-project/hufu/internal/config"
+	"github.com/hufu-project/hufu/internal/credential"
 	"github.com/hufu-project/hufu/internal/wechat"
 	"github.com/hufu-project/hufu/wxsim"
 )
@@ -260,6 +263,38 @@ func TestWeChatCannotTellTheToken(t *testing.T) {
 		a := w.ask("POST", sendPath, "one", message)
 		if strings.Contains(a.body+fmt.Sprint(a.header), token) || strings.Count(a.body, "***") < 2 {
 			t.Errorf("%s %v", a.body, a.header)
+		}
+	}
+}
+
+// A token may be quoted anywhere in an answer, and come in pieces.
+func TestWeChatCannotTellTheTokenInPieces(t *testing.T) {
+	t.Parallel()
+	token := "92_" + strings.Repeat("token", 30) + "92_"
+	for name, text := range map[string]string{
+		"an error page":           "<html>no way to /x?access_token=" + token + "</html>",
+		"where the peek ends":     `{"request":"` + strings.Repeat("x", maxPeek-50) + token + `"}`,
+		"far behind":              `{"request":"` + strings.Repeat("x", 5*maxPeek) + token + `"}`,
+		"at the end":              "<html>" + token,
+		"twice":                   "<html>" + token + token,
+		"all but its last letter": "<html>" + token[:len(token)-1],
+		"begun and begun again":   "<html>92_tok" + token,
+	} {
+		for piece, body := range map[string]io.Reader{
+			"whole": strings.NewReader(text), "halved": iotest.HalfReader(strings.NewReader(text)),
+			"by letters": iotest.OneByteReader(strings.NewReader(text)), "with its end": iotest.DataErrReader(strings.NewReader(text)),
+		} {
+			w := httptest.NewRecorder()
+			c := &call{w: w, r: httptest.NewRequest("GET", "/cgi-bin/media/get", nil)}
+			c.ctx, c.clock = newClock(t.Context())
+			a := c.peek(&http.Response{StatusCode: 200, ContentLength: -1, Body: io.NopCloser(body)}, credential.NewSecret(token))
+			if err := c.relay(a); err != nil {
+				t.Error(err)
+			}
+			c.clock.stop()
+			if want := strings.ReplaceAll(text, token, strings.Repeat("*", len(token))); w.Body.String() != want {
+				t.Errorf("%s, %s: %d bytes of %d; told: %v", name, piece, w.Body.Len(), len(want), strings.Contains(w.Body.String(), token))
+			}
 		}
 	}
 }
