@@ -221,3 +221,18 @@ func TestACallWaitsForNothingItMayNoLongerHave(t *testing.T) {
 		t.Errorf("%v, want %v", err, ErrForbidden)
 	}
 }
+
+// What SDKs call needs no line in paths.
+func TestPathsThatSDKsCallAreOfAFamily(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"/cgi-bin/user/info": "/cgi-bin/user/*", "/cgi-bin/callback/check": "/cgi-bin/*", "/cgi-bin/get_api_domain_ip": "/cgi-bin/*",
+		"/wxa/business/getuserphonenumber": "/wxa/business/*", "/wxa/servicemarket": "/wxa/*", "/datacube/getusersummary": "/datacube/*",
+		"/xpay/query_order": "/xpay/*", "/user-order/orders/shippings": "/user-order/*", "/promoter/getorder": "/promoter/*",
+		"/v2/x": "", "/xpay": "", "/wxab/x": "",
+	} {
+		if got, ok := match(nil, path); got != want || ok != (want != "") {
+			t.Errorf("%s is of %q, want %q", path, got, want)
+		}
+	}
+}

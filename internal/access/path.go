@@ -4,19 +4,22 @@ import "strings"
 
 // families is WeChat's server API by the beginnings of its paths: what a
 // client without paths of its own may call, and the names under which calls are
-// counted. A path belongs to the longest beginning that fits. The source is the
-// API lists of WeChat's documentation for service accounts (服务号 › 服务端 API)
-// and for mini programs (小程序 › 服务端 API), read in November 2026.
+// counted. A path belongs to the longest beginning that fits.
+//
+// The families are those of the addresses that the SDKs silenceper/wechat and
+// WxJava call (WxJava as of January 2025), and, for groups, cityservice, intp,
+// mall, merchant, nontax, scan and union, other public programs: not a list of
+// WeChat's. What is missing needs a line in paths of the client.
 var families = func() map[string]string {
 	m := map[string]string{}
 	for _, f := range strings.Fields(`
-		/cgi-bin /cgi-bin/aispeech /cgi-bin/comment /cgi-bin/customservice /cgi-bin/draft /cgi-bin/express
+		/cgi-bin /cgi-bin/comment /cgi-bin/customservice /cgi-bin/draft /cgi-bin/express
 		/cgi-bin/freepublish /cgi-bin/groups /cgi-bin/guide /cgi-bin/material /cgi-bin/media /cgi-bin/menu
 		/cgi-bin/message /cgi-bin/openapi /cgi-bin/poi /cgi-bin/qrcode /cgi-bin/shorten /cgi-bin/tags
 		/cgi-bin/template /cgi-bin/user /cgi-bin/wxaapp /cgi-bin/wxopen
-		/bizwifi /business /card /channels /cityservice /customservice /cv /datacube /device /intp /mall
-		/marketing /merchant /nontax /product /publisher /redpacketcover /scan /semantic /shakearound /shop
-		/tcb /union /wxa /wxa/business /wxa/servicemarket /wxaapi /wxaapi/broadcast /wxaapi/newtmpl`) {
+		/bizwifi /card /channels /cityservice /customservice /cv /datacube /device /intp /mall
+		/marketing /merchant /nontax /product /promoter /publisher /redpacketcover /scan /semantic /shakearound /shop
+		/tcb /union /user-order /wxa /wxa/business /wxaapi /wxaapi/broadcast /wxaapi/newtmpl /xpay`) {
 		m[f] = f + "/*"
 	}
 	return m
