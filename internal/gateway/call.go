@@ -59,7 +59,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, q access.Request
 		}
 	case !access.CanonicalPath(r.URL.Path):
 		return web.BadRequest("no path of WeChat's API looks like this one", "they are letters, digits, _, - and /, without a / at the end")
-	case r.Header["Upgrade"] != nil:
+	case upgrades(r):
 		return web.BadRequest("calls cannot be upgraded to another protocol", "leave the Upgrade header out")
 	}
 	shown, query, err := web.Shown(r)
@@ -77,6 +77,14 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, q access.Request
 	}
 	defer c.told()
 	return c.run()
+}
+
+// upgrades reports whether a request asks to go on in another protocol. The HTTP
+// client of the JDK asks every address that is http for HTTP/2 in this way, and
+// takes it well when nobody minds (RFC 9110, section 7.8).
+func upgrades(r *http.Request) bool {
+	asked := r.Header["Upgrade"]
+	return len(asked) > 1 || len(asked) == 1 && asked[0] != "h2c"
 }
 
 // run makes the call, and answers it.

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -65,5 +67,24 @@ func TestACallNeedsNoTokenOfWeChats(t *testing.T) {
 	}
 	if a := w.ask("GET", "/new/thing", "", ""); a.status != 404 {
 		t.Errorf("a strange path without a key: %d", a.status)
+	}
+}
+
+// The HTTP client of the JDK, where it has not been told which HTTP to speak.
+func TestWhoWouldLikeHTTP2IsServedWithout(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{})
+	w.instead("/cgi-bin/user/info", func(out http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprint(out, r.Header)
+	})
+	jdk := []string{"Connection", "Upgrade, HTTP2-Settings", "HTTP2-Settings", "AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA"}
+	a := w.ask("GET", userGet, "one", "", append(jdk, "Upgrade", "h2c")...)
+	if a.status != 200 || !strings.HasPrefix(a.body, "map[") || strings.Contains(strings.ToLower(a.body), "upgrade") || strings.Contains(strings.ToLower(a.body), "http2") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	for _, other := range []string{"websocket", "h2c, websocket", "TLS/1.0"} {
+		if a := w.ask("GET", userGet, "one", "", append(jdk, "Upgrade", other)...); a.status != 400 {
+			t.Errorf("%s: %d %s", other, a.status, a.body)
+		}
 	}
 }
