@@ -44,7 +44,7 @@ func TestEveryPageOfHufuIsReadable(t *testing.T) {
 	callback.let()
 	p.at("body#site")
 	p.open(strings.Replace(callback.url, "code=", "code=other", 1))
-	p.look("hufu-other-code", "无法登录", "Cannot sign in")
+	p.look("hufu-other-code", "登录已过期", "Sign-in is over")
 	for range 4 { // five codes a login
 		p.open(callback.url)
 		p.at("body#site")

@@ -105,10 +105,12 @@ func (a *Auth) carryOn(ctx context.Context, q access.Request, v *visit) (to stri
 				a.counted.arrived.add(arrivedDenied)
 				return withParameters(l.Redirect, [2]string{"error", "access_denied"}, [2]string{"state", string(l.State)}), p
 			}
-			return "", page{kind: refused, home: v.client.HomeURL}
+			return "", page{kind: expired, home: v.client.HomeURL}
 		}
+		// The page says that this login is over: most who see it went back and
+		// allowed once more.
 		if l.Step != started && subtle.ConstantTimeCompare(l.Code, v.hash) != 1 && !twofold(v) {
-			return "", page{kind: refused, home: v.client.HomeURL}
+			return "", page{kind: expired, home: v.client.HomeURL}
 		}
 		var err error
 		switch {

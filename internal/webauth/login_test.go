@@ -204,9 +204,9 @@ func TestAnotherCodeForTheSameLoginIsRefused(t *testing.T) {
 	u, _ := url.Parse(callback)
 	q := u.Query()
 	q.Set("code", "011anothersCode0000000000000000Q")
-	isPage(t, p.get(u.Path+"?"+q.Encode()), http.StatusBadRequest, "无法登录")
+	isPage(t, p.get(u.Path+"?"+q.Encode()), http.StatusBadRequest, "登录已过期")
 	q.Del("code")
-	isPage(t, p.get(u.Path+"?"+q.Encode()), http.StatusBadRequest, "无法登录")
+	isPage(t, p.get(u.Path+"?"+q.Encode()), http.StatusBadRequest, "登录已过期")
 	if n := w.exchanges(); n != 1 {
 		t.Errorf("%d exchanges", n)
 	}
