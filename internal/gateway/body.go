@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/hufu-project/hufu/internal/config"
@@ -14,8 +15,23 @@ import (
 )
 
 // maxInMemory is how much of a body is kept in memory; a longer one is in a
-// file without a name.
-const maxInMemory = 1 << 20
+// file without a name. maxOfAll is how much of all bodies together is kept in
+// memory; what comes when that is used up is in a file, however short.
+const (
+	maxInMemory = 1 << 20
+	maxOfAll    = 64 << 20
+)
+
+// room is what bodies use of maxOfAll.
+type room struct{ used atomic.Int64 }
+
+func (m *room) take(n int64) bool {
+	if m.used.Add(n) <= maxOfAll {
+		return true
+	}
+	m.used.Add(-n)
+	return false
+}
 
 // body is what a program sent, whole, so that it can be sent on twice. nil is a
 // call without one.
@@ -23,13 +39,16 @@ type body struct {
 	size   int64
 	memory []byte
 	file   *os.File
+
+	room  *room
+	taken int64 // of the room
 }
 
 // receive takes a body of at most limit bytes in, until end at the latest. WeChat
 // sees nothing of a call whose body breaks off. The error is a Problem, or of the
 // disk.
-func receive(w http.ResponseWriter, r *http.Request, limit config.Size, end time.Time) (_ *body, err error) {
-	b := &body{}
+func receive(w http.ResponseWriter, r *http.Request, limit config.Size, end time.Time, all *room) (_ *body, err error) {
+	b := &body{room: all}
 	if r.Body == nil || r.Body == http.NoBody {
 		return b, nil
 	}
@@ -41,14 +60,19 @@ func receive(w http.ResponseWriter, r *http.Request, limit config.Size, end time
 	// A recorder in a test has no deadline to set; a connection always has.
 	control := http.NewResponseController(w)
 	in := http.MaxBytesReader(w, &patient{ReadCloser: r.Body, control: control, end: end}, int64(limit))
-	if r.ContentLength <= maxInMemory {
+	announced := r.ContentLength
+	if announced < 0 {
+		announced = maxInMemory
+	}
+	if announced <= maxInMemory && all.take(announced) {
+		b.taken = announced
 		var memory bytes.Buffer
 		// What is announced may never come.
-		memory.Grow(int(min(max(r.ContentLength, 0), 64<<10)) + bytes.MinRead)
+		memory.Grow(int(min(announced, 64<<10)) + bytes.MinRead)
 		_, err = memory.ReadFrom(io.LimitReader(in, maxInMemory+1))
 		b.memory, b.size = memory.Bytes(), int64(memory.Len())
 	}
-	if err == nil && (b.size > maxInMemory || r.ContentLength > maxInMemory) {
+	if err == nil && (b.taken == 0 || b.size > maxInMemory) {
 		err = b.spill(in)
 	}
 	switch {
@@ -83,6 +107,7 @@ func (b *body) spill(rest io.Reader) error {
 		return err
 	}
 	b.memory = nil
+	b.leave()
 	n, err := io.Copy(f, rest)
 	b.size += n
 	return err
@@ -97,8 +122,20 @@ func (b *body) open() (io.ReadCloser, error) {
 }
 
 func (b *body) close() {
-	if b != nil && b.file != nil {
+	if b == nil {
+		return
+	}
+	b.leave()
+	if b.file != nil {
 		_ = b.file.Close()
+	}
+}
+
+// leave gives back what the body took of the room.
+func (b *body) leave() {
+	if b.room != nil {
+		b.room.used.Add(-b.taken)
+		b.taken = 0
 	}
 }
 

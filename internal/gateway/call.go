@@ -108,7 +108,7 @@ func (c *call) run() error {
 	var token credential.Credential
 	var unreceived error
 	token, c.pattern, err = c.Guard.Call(c.caller, c.app, c.r.URL.Path, func() (v credential.Credential, err error) {
-		if c.body, unreceived = receive(c.w, c.r, c.config.MaxBody, c.clock.end); unreceived != nil {
+		if c.body, unreceived = receive(c.w, c.r, c.config.MaxBody, c.clock.end, &c.room); unreceived != nil {
 			return v, unreceived
 		}
 		return c.Keeper.Get(c.ctx, credential.Key{App: c.app, Kind: credential.AccessToken})

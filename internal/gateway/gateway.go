@@ -35,6 +35,7 @@ type Gateway struct {
 	Options
 	programs *web.Surface
 	limits   *limits
+	room     room
 	counts   *counts
 	hands    hands
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -106,6 +107,52 @@ func TestLongBodiesPassInLittleMemory(t *testing.T) {
 	// Two MiB in memory for each body that goes to the disk, as buffers double.
 	if used := after.TotalAlloc - before.TotalAlloc; used > times*12<<20 {
 		t.Errorf("%d MiB were allocated for %d MiB that passed", used>>20, 2*size*times>>20)
+	}
+}
+
+// Many bodies of almost 1 MiB at a time must not be a gigabyte.
+func TestBodiesAreKeptInSoMuchMemory(t *testing.T) {
+	t.Parallel()
+	var all room
+	take := func(in io.Reader) *body {
+		t.Helper()
+		b, err := receive(httptest.NewRecorder(), httptest.NewRequest("POST", sendPath, in), 20<<20, time.Now().Add(totalTime), &all)
+		must(t, err)
+		return b
+	}
+	check := func(b *body, want []byte, onDisk bool) {
+		t.Helper()
+		in, err := b.open()
+		must(t, err)
+		if got, err := io.ReadAll(in); err != nil || !bytes.Equal(got, want) || (b.file != nil) != onDisk {
+			t.Errorf("%d bytes of %d, %v; on disk: %v", len(got), len(want), err, b.file != nil)
+		}
+	}
+	long, short := noise(maxInMemory), noise(10)
+	var bodies []*body
+	for range maxOfAll / maxInMemory {
+		bodies = append(bodies, take(bytes.NewReader(long)))
+		check(bodies[len(bodies)-1], long, false)
+	}
+	for _, in := range []io.Reader{bytes.NewReader(short), io.MultiReader(bytes.NewReader(short))} { // announced, and not
+		b := take(in)
+		check(b, short, true)
+		b.close()
+	}
+	bodies[0].close()
+	for _, in := range []io.Reader{bytes.NewReader(short), io.MultiReader(bytes.NewReader(short))} {
+		b := take(in)
+		check(b, short, false)
+		b.close()
+	}
+	longer := take(io.MultiReader(bytes.NewReader(long), bytes.NewReader(short)))
+	check(longer, append(long[:len(long):len(long)], short...), true)
+	for _, b := range append(bodies[1:], longer) {
+		b.close()
+	}
+	_, err := receive(httptest.NewRecorder(), httptest.NewRequest("POST", sendPath, iotest.ErrReader(io.ErrUnexpectedEOF)), 20<<20, time.Now().Add(totalTime), &all)
+	if used := all.used.Load(); err == nil || used != 0 {
+		t.Errorf("%v, and %d bytes are taken", err, used)
 	}
 }
 
@@ -250,7 +297,7 @@ func TestABodyThatDripsEndsWithItsCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &watched{ResponseRecorder: httptest.NewRecorder()}
 		began := time.Now()
-		_, err := receive(w, httptest.NewRequest("POST", sendPath, dripped{w}), 1<<20, began.Add(totalTime))
+		_, err := receive(w, httptest.NewRequest("POST", sendPath, dripped{w}), 1<<20, began.Add(totalTime), &room{})
 		if took := time.Since(began); err == nil || took != totalTime {
 			t.Errorf("%v after %v", err, took)
 		}
@@ -262,7 +309,7 @@ func TestABodyThatDripsEndsWithItsCall(t *testing.T) {
 func TestTheDeadlineOfABodyEndsWithIt(t *testing.T) {
 	t.Parallel()
 	w := &watched{ResponseRecorder: httptest.NewRecorder()}
-	b, err := receive(w, httptest.NewRequest("POST", sendPath, strings.NewReader(message)), 1<<20, time.Now().Add(totalTime))
+	b, err := receive(w, httptest.NewRequest("POST", sendPath, strings.NewReader(message)), 1<<20, time.Now().Add(totalTime), &room{})
 	must(t, err)
 	b.close()
 	if n := len(w.read); n < 2 || w.read[0].IsZero() || !w.read[n-1].IsZero() {
