@@ -312,6 +312,8 @@ func inWords(a config.Action) string {
 		return "be given tickets"
 	case config.Call:
 		return "call WeChat's API"
+	case config.Login:
+		return "log users in"
 	}
 	return "manage Hufu"
 }

@@ -1,8 +1,6 @@
 package access
 
 import (
-	"fmt"
-
 	"github.com/hufu-project/hufu/internal/config"
 	"github.com/hufu-project/hufu/internal/credential"
 )
@@ -43,18 +41,13 @@ func (g *Guard) mayLogIn(c Caller, app credential.App, r record) error {
 	case !exists || !c.Client.MayUse(app):
 		return g.hide(c, r)
 	case !c.Client.Allow.Has(config.Login):
-		r.Reason = "not on the allow list: " + string(config.Login)
-		g.deny(c, r)
-		return &Refusal{
-			Err: ErrForbidden, Reason: fmt.Sprintf("client %s may not log users in", c.Client.Name),
-			Hint: "add login to allow of this client",
-		}
+		return g.forbid(c, r, config.Login)
 	}
 	return nil
 }
 
-// Bearer makes a caller of the client for which a user's token was handed out:
-// who brings the token shows no client key. Errors: ErrForbidden for an address
+// Bearer makes a caller of the client for which a token was handed out, for its
+// client key of that id: who brings the token shows no key. Errors: ErrForbidden for an address
 // that the client may not call from, ErrUnauthorized where there is no such
 // client any more.
 func (g *Guard) Bearer(client string, key KeyID, c Caller) (Caller, error) {
