@@ -10,14 +10,8 @@ import (
 // none has. It reads memory only, but all of it, so it is for telling somebody
 // what is wrong, not for the way of every request.
 func (k *Keeper) Find(value credential.Secret) (key credential.Key, ok bool) {
-	k.mu.RLock()
-	all := make([]*entry, 0, len(k.entries))
-	for _, e := range k.entries {
-		all = append(all, e)
-	}
-	k.mu.RUnlock()
 	now := time.Now()
-	for _, e := range all {
+	for _, e := range k.all() {
 		if v := e.view.Load(); v.live(now) && v.cred.Value.Equal(value) {
 			return e.key, true
 		}

@@ -109,13 +109,7 @@ func (k *Keeper) meetAll() (fresh bool) {
 			}
 		}
 	}
-	k.mu.RLock()
-	all := make([]*entry, 0, len(k.entries))
-	for _, e := range k.entries {
-		all = append(all, e)
-	}
-	k.mu.RUnlock()
-	for _, e := range all {
+	for _, e := range k.all() {
 		if _, _, ok := k.policyOf(e.key); !ok {
 			k.forget(e.key)
 		} else {

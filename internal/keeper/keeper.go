@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -113,6 +114,13 @@ func (k *Keeper) find(key credential.Key) (*entry, bool) {
 	defer k.mu.RUnlock()
 	e, ok := k.entries[key]
 	return e, ok
+}
+
+// all is every credential that is in memory.
+func (k *Keeper) all() []*entry {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return slices.Collect(maps.Values(k.entries))
 }
 
 // entry finds a credential that this keeper keeps, or begins to. An app that the registry

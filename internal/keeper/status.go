@@ -83,12 +83,7 @@ func (k *Keeper) Status(key credential.Key) (Status, bool) {
 // All yields the status of every credential, by app.
 func (k *Keeper) All() iter.Seq[Status] {
 	return func(yield func(Status) bool) {
-		k.mu.RLock()
-		all := make([]*entry, 0, len(k.entries))
-		for _, e := range k.entries {
-			all = append(all, e)
-		}
-		k.mu.RUnlock()
+		all := k.all()
 		slices.SortFunc(all, func(a, b *entry) int { return strings.Compare(a.key.String(), b.key.String()) })
 		for _, e := range all {
 			if s, ok := k.status(e); ok && !yield(s) {
