@@ -60,7 +60,7 @@ func (a *api) read(w http.ResponseWriter, r *http.Request, c access.Caller) erro
 	if err != nil {
 		return err
 	}
-	if v.Generation != 0 && v.Generation <= after || matches(r.Header["If-None-Match"], v.Tag) {
+	if v.Generation != 0 && v.Generation == after || matches(r.Header["If-None-Match"], v.Tag) {
 		notModified(w, v)
 		return nil
 	}

@@ -95,7 +95,7 @@ func TestAfterWithoutWaitAnswersAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{})
 	for query, want := range map[string]int{
-		"?after=0": 200, "?after=": 200, "?after=1": 304, "?after=2": 304, "?wait=30s": 200, "?after=0&wait=30s": 200,
+		"?after=0": 200, "?after=": 200, "?after=1": 304, "?after=2": 200, "?wait=30s": 200, "?after=0&wait=30s": 200,
 		"?after=1&wait=0s": 304, "?after=1&wait=": 304,
 	} {
 		start := time.Now()
@@ -215,6 +215,22 @@ func TestWhatFollowsTheKindIsNotThere(t *testing.T) {
 	for _, more := range []string{"/", "/x", "/x/"} {
 		if a := w.ask("GET", path(shop)+more, "real", ""); a.status != 404 {
 			t.Errorf("%s: %d %s", path(shop)+more, a.status, a.body)
+		}
+	}
+}
+
+// Who waits for a generation after one that is not there has it from before an
+// older copy of the store was put back, and is not kept waiting for another
+// history to come as far.
+func TestWaitAfterAGenerationThatIsLostIsAnswered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{})
+	value := w.value("real")
+	for query, least := range map[string]time.Duration{"?after=9&wait=50ms": 50 * time.Millisecond, "?after=9&wait=1m": time.Second} {
+		start := time.Now()
+		a := w.ask("GET", path(shop)+query, "real", "")
+		if took := time.Since(start); a.status != 200 || a.json(t)["value"] != value || took < least || took > 10*time.Second {
+			t.Errorf("%s: %d %s after %v", query, a.status, a.body, took)
 		}
 	}
 }

@@ -29,20 +29,38 @@ func (k *Keeper) Get(ctx context.Context, key credential.Key) (credential.Creden
 
 // Wait blocks until a generation later than after is in hand, and returns it.
 // If ctx ends first it returns what is in hand with credential.ErrUnchanged,
-// or, with nothing live in hand, *credential.Unavailable.
+// or, with nothing live in hand, *credential.Unavailable. A generation before
+// after is of another history: the store was put back to an older copy. It is
+// returned, too, two seconds later, since so long a node may be behind the one
+// that told of after.
 func (k *Keeper) Wait(ctx context.Context, key credential.Key, after uint64) (credential.Credential, error) {
 	e, ok := k.asked(key)
 	if !ok {
 		return credential.Credential{}, credential.ErrNotFound
 	}
 	e.reads.Add(1)
-	c, err := k.await(ctx, e, 0, func(v *view) bool { return v.cred.Generation > after })
+	early, cancel := context.WithTimeout(ctx, k.beat)
+	c, err := k.await(early, e, 0, func(v *view) bool { return v.cred.Generation > after })
+	cancel()
+	if err != nil && ctx.Err() == nil {
+		c, err = k.await(ctx, e, 0, func(v *view) bool { return !k.unchanged(v, after) })
+	}
 	if errors.Is(err, credential.ErrUnavailable) {
 		if now, v := time.Now(), e.view.Load(); v.live(now) {
-			return v.read(k.times, now, k.cutOff.Load()), credential.ErrUnchanged
+			c, err = v.read(k.times, now, k.cutOff.Load()), nil
+			if k.unchanged(v, after) {
+				err = credential.ErrUnchanged
+			}
 		}
 	}
 	return c, err
+}
+
+// unchanged reports whether who has that generation has the value of the view,
+// or, as far as a node that is cut off can know, a newer one.
+func (k *Keeper) unchanged(v *view, after uint64) bool {
+	g := v.cred.Generation
+	return g == after || g != 0 && g < after && k.cutOff.Load()
 }
 
 // await waits for a live view that is good, until ctx ends or the limit (0:
