@@ -24,10 +24,17 @@ const (
 	LoseAnswers        // what the server says next ends the connection instead
 	LoseCalls          // what the client says next ends the connection instead
 	Hold               // nothing passes, and nobody is told
+	HoldAnswers        // the server hears all, and the client nothing any more
 )
 
 // NewProxy stands before the server until the test ends.
 func NewProxy(t testing.TB, s *Server) *Proxy {
+	t.Helper()
+	return NewProxyTo(t, "unix", s.Socket)
+}
+
+// NewProxyTo stands before any server, at an address as net.Dial takes it.
+func NewProxyTo(t testing.TB, network, address string) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -41,7 +48,7 @@ func NewProxy(t testing.TB, s *Server) *Proxy {
 			if err != nil {
 				return
 			}
-			far, err := net.Dial("unix", s.Socket)
+			far, err := net.Dial(network, address)
 			if err != nil {
 				_ = near.Close()
 				continue
@@ -86,7 +93,7 @@ func (p *Proxy) carry(to, from net.Conn, lose int32) {
 	buf := make([]byte, 1<<16)
 	for {
 		n, err := from.Read(buf)
-		for p.mode.Load() == Hold {
+		for mode := p.mode.Load(); mode == Hold || mode == HoldAnswers && lose == LoseAnswers; mode = p.mode.Load() {
 			time.Sleep(time.Millisecond)
 		}
 		if err != nil || p.mode.Load() == lose {

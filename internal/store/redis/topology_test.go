@@ -4,10 +4,7 @@ package redis
 
 import (
 	"errors"
-	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,45 +14,13 @@ import (
 	"github.com/hufu-project/hufu/internal/store/redis/redistest"
 )
 
-// startSentinels starts three that watch over the primary as "tally".
-func startSentinels(t *testing.T, primary *server) (addrs []string) {
-	t.Helper()
-	host, port, _ := net.SplitHostPort(primary.Addr)
-	// They ask for replicas only now and then.
-	online(t, primary)
-	for range 3 {
-		s := redistest.New(t)
-		_, own, _ := net.SplitHostPort(s.Addr)
-		file := filepath.Join(s.Dir, "sentinel.conf")
-		text := fmt.Sprintf("port %s\nbind 127.0.0.1\nlogfile server.log\nsentinel monitor tally %s %s 2\n"+
-			"sentinel down-after-milliseconds tally 1000\nsentinel failover-timeout tally 3000\n", own, host, port)
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		s.Args = []string{file, "--sentinel"}
-		s.Start()
-		addrs = append(addrs, s.Addr)
-	}
-	// Each must know the other two before anything fails.
-	for _, addr := range addrs {
-		s := redistest.At(t, addr)
-		eventually(t, func() error {
-			if m := s.Do("SENTINEL", "MASTER", "tally"); !strings.Contains(m, "num-other-sentinels:2") || !strings.Contains(m, "num-slaves:1") {
-				return errors.New("the sentinels do not know each other")
-			}
-			return nil
-		})
-	}
-	return addrs
-}
-
 // TestFailoverThatLosesWrites: the replica is cut off, the primary takes more
 // writes and dies, Sentinel promotes the replica.
 func TestFailoverThatLosesWrites(t *testing.T) {
 	t.Parallel()
 	primary := startServer(t)
 	replica := startServer(t, "--replicaof", strings.ReplaceAll(primary.Addr, ":", " "))
-	addrs := startSentinels(t, primary)
+	addrs := redistest.Sentinels(t, primary.Server)
 	for _, n := range []*server{primary, replica} {
 		n.Do(append([]string{"ACL", "SETUSER", "hufu", ">" + canary}, strings.Fields(acl+" +role")...)...)
 	}
@@ -109,7 +74,7 @@ func TestUnknownPrimaryIsSaid(t *testing.T) {
 	t.Parallel()
 	primary := startServer(t)
 	startServer(t, "--replicaof", strings.ReplaceAll(primary.Addr, ":", " "))
-	addrs := startSentinels(t, primary)
+	addrs := redistest.Sentinels(t, primary.Server)
 	refuses(t, "redis://"+addrs[0]+"?sentinel=tell", "know no primary of the name tell")
 }
 

@@ -5,6 +5,7 @@ package redistest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -169,4 +170,42 @@ func Eventually(t testing.TB, f func() error) {
 		}
 		<-time.After(10 * time.Millisecond)
 	}
+}
+
+// Sentinels starts three that watch over the primary as "tally", and gives their
+// addresses. One replica of its has to be there.
+func Sentinels(t testing.TB, primary *Server) (addrs []string) {
+	t.Helper()
+	host, port, _ := net.SplitHostPort(primary.Addr)
+	// They ask for replicas only now and then.
+	Eventually(t, func() error {
+		if !strings.Contains(primary.Do("INFO", "replication"), "state=online") {
+			return errors.New("the replica is not there yet")
+		}
+		return nil
+	})
+	for range 3 {
+		s := New(t)
+		_, own, _ := net.SplitHostPort(s.Addr)
+		file := filepath.Join(s.Dir, "sentinel.conf")
+		text := fmt.Sprintf("port %s\nbind 127.0.0.1\nlogfile server.log\nsentinel monitor tally %s %s 2\n"+
+			"sentinel down-after-milliseconds tally 1000\nsentinel failover-timeout tally 3000\n", own, host, port)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.Args = []string{file, "--sentinel"}
+		s.Start()
+		addrs = append(addrs, s.Addr)
+	}
+	// Each must know the other two before anything fails.
+	for _, addr := range addrs {
+		s := At(t, addr)
+		Eventually(t, func() error {
+			if m := s.Do("SENTINEL", "MASTER", "tally"); !strings.Contains(m, "num-other-sentinels:2") || !strings.Contains(m, "num-slaves:1") {
+				return errors.New("the sentinels do not know each other")
+			}
+			return nil
+		})
+	}
+	return addrs
 }
