@@ -1,0 +1,99 @@
+//go:build unix
+
+package cluster
+
+import (
+	"crypto/rand"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/hufu-project/hufu/internal/store/enginetest"
+	"github.com/hufu-project/hufu/internal/store/redis/redistest"
+)
+
+// engine is a real store that nodes share.
+type engine struct {
+	name          string
+	network, addr string                   // where it listens
+	address       func(addr string) string // as `store:` has it, by way of a proxy
+	kill, start   func()
+	save, restore func() // of a killed one: a copy of its data
+	master        [32]byte
+}
+
+// engines start one of each.
+var engines = map[string]func(t *testing.T) *engine{
+	"redis":    startRedis,
+	"postgres": startPostgres,
+	"mysql":    startMariaDB,
+}
+
+func startRedis(t *testing.T) *engine {
+	s := redistest.Start(t)
+	copied := filepath.Join(t.TempDir(), "copy")
+	copyDir := func(from, to string) {
+		t.Helper()
+		if err := os.RemoveAll(to); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	e := &engine{
+		network: "tcp", addr: s.Addr, kill: s.Kill, start: s.Start,
+		address: func(addr string) string { return "redis://" + addr },
+		save:    func() { copyDir(s.Dir, copied) },
+		restore: func() { copyDir(copied, s.Dir) },
+	}
+	return e.named("redis")
+}
+
+func startPostgres(t *testing.T) *engine {
+	return sqlEngine(t, enginetest.Postgres, func(addr string) string { return "postgres://postgres@" + addr + "/postgres" }).named("postgres")
+}
+
+func startMariaDB(t *testing.T) *engine {
+	return sqlEngine(t, quickMariaDB, func(addr string) string { return "mysql://root@" + addr + "/mysql" }).named("mysql")
+}
+
+// quickMariaDB hands each commit to the system and does not wait for the disk,
+// which is enough for a server that is killed on a machine that is not.
+func quickMariaDB(settings ...string) (*enginetest.Server, error) {
+	return enginetest.MariaDB(append(settings, "innodb-flush-log-at-trx-commit=2")...)
+}
+
+func sqlEngine(t *testing.T, start func(...string) (*enginetest.Server, error), address func(string) string) *engine {
+	t.Helper()
+	s := enginetest.For(t, start)
+	must := func(f func() error) func() {
+		return func() {
+			t.Helper()
+			if err := f(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return &engine{
+		network: "unix", addr: s.Socket, address: address, kill: s.Kill, start: must(s.Start),
+		save: must(s.Save), restore: must(s.Restore),
+	}
+}
+
+func (e *engine) named(name string) *engine {
+	e.name = name
+	_, _ = rand.Read(e.master[:])
+	return e
+}
+
+// onEach runs a test on an engine of each sort.
+func onEach(t *testing.T, f func(t *testing.T, on *engine)) {
+	for name, start := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, start(t))
+		})
+	}
+}

@@ -1,0 +1,121 @@
+//go:build unix
+
+package cluster
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hufu-project/hufu/internal/store/enginetest"
+)
+
+// node is one hufu serve, with a network of its own to the store and to WeChat.
+type node struct {
+	*cluster
+	id     int
+	dir    string
+	wechat *gate
+	wire   *enginetest.Proxy
+
+	mu      sync.Mutex
+	urls    map[string]string
+	process *exec.Cmd
+	paused  bool
+	ended   chan struct{}
+}
+
+// start starts the process and waits until it is ready.
+func (n *node) start() {
+	n.t.Helper()
+	n.begin()
+	n.ready()
+}
+
+func (n *node) ready() {
+	n.t.Helper()
+	eventually(n.t, "a node is ready", func() bool { return n.get("admin", "/readyz", nil).status == http.StatusOK })
+}
+
+// begin starts the process.
+func (n *node) begin() {
+	n.t.Helper()
+	cmd := exec.Command(hufu, "serve", "--config", "hufu.yaml")
+	cmd.Dir, cmd.Env = n.dir, append(os.Environ(), "HUFU_LOG=debug", "LANG=C")
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	cmd.Stdout = n.cluster
+	if err := cmd.Start(); err != nil {
+		n.t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	n.mu.Lock()
+	n.process, n.ended, n.urls, n.paused = cmd, ended, nil, false
+	n.mu.Unlock()
+	go func() {
+		defer close(ended)
+		lines := json.NewDecoder(io.TeeReader(out, n.cluster))
+		for {
+			var line struct{ Msg, API, Web, Admin string }
+			if lines.Decode(&line) != nil {
+				break
+			}
+			if line.Msg == "started" {
+				n.mu.Lock()
+				n.urls = map[string]string{"api": line.API, "web": line.Web, "admin": line.Admin}
+				n.mu.Unlock()
+			}
+		}
+		_, _ = io.Copy(n.cluster, out)
+		_ = cmd.Wait()
+	}()
+}
+
+// kill is kill -9. What the store had not been told then it never is.
+func (n *node) kill() {
+	n.mu.Lock()
+	cmd, ended := n.process, n.ended
+	n.urls = nil
+	n.mu.Unlock()
+	if cmd == nil {
+		return
+	}
+	_ = cmd.Process.Kill()
+	<-ended
+	n.wire.Cut()
+	n.wire.Set(enginetest.Pass)
+}
+
+// pause lets the process stand still until resume.
+func (n *node) pause() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.paused = true
+	_ = n.process.Process.Signal(syscall.SIGSTOP)
+}
+
+// resume lets it go on, and gives it two seconds to catch up.
+func (n *node) resume() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_ = n.process.Process.Signal(syscall.SIGCONT)
+	time.AfterFunc(beat, func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.paused = false
+	})
+}
+
+// url is where a listener is; empty while the process is not there.
+func (n *node) url(site string) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.urls[site]
+}
