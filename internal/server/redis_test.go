@@ -38,7 +38,7 @@ func TestNodesOnOneRedisShareOneIssueAndOneMasterKey(t *testing.T) {
 	if !ok || !strings.Contains(e.Hint, "all nodes need the same file") {
 		t.Fatalf("without a master key: %v", err)
 	}
-	if _, err := sealed.LoadOrCreateKey(filepath.Join(one.dir, "hufu.key"), true); err != nil {
+	if _, err := sealed.LoadOrCreateKeys(filepath.Join(one.dir, "hufu.key"), true); err != nil {
 		t.Fatal(err)
 	}
 	key, err := os.ReadFile(filepath.Join(one.dir, "hufu.key"))
@@ -62,7 +62,7 @@ func TestNodesOnOneRedisShareOneIssueAndOneMasterKey(t *testing.T) {
 	}
 
 	three := newNode(t).atRedis(address)
-	if _, err := sealed.LoadOrCreateKey(filepath.Join(three.dir, "hufu.key"), true); err != nil {
+	if _, err := sealed.LoadOrCreateKeys(filepath.Join(three.dir, "hufu.key"), true); err != nil {
 		t.Fatal(err)
 	}
 	_, err = New(three.config(), three.options())
@@ -83,7 +83,7 @@ func TestDoubtsAboutTheStoreAreLogged(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--appendonly", "no")
 	n := newNode(t).atRedis(fmt.Sprintf("redis://%s?prefix=a", server.Addr))
-	if _, err := sealed.LoadOrCreateKey(filepath.Join(n.dir, "hufu.key"), true); err != nil {
+	if _, err := sealed.LoadOrCreateKeys(filepath.Join(n.dir, "hufu.key"), true); err != nil {
 		t.Fatal(err)
 	}
 	n.start()

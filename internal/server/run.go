@@ -28,6 +28,7 @@ const loadWait = 3 * time.Second
 func (s *Server) Run(ctx context.Context) error {
 	follow := begin(func(ctx context.Context) { s.tell("follow the store", s.registry.Run(ctx)) })
 	keep := begin(func(ctx context.Context) { s.tell("keep credentials", s.keeper.Run(ctx)) })
+	rekey := begin(func(ctx context.Context) { s.store.Follow(ctx, s.config.started.MasterKeyFile, s.node, s.log) })
 	reload := begin(func(ctx context.Context) { s.follower.Run(ctx, s.changed) })
 
 	select {
@@ -52,13 +53,13 @@ func (s *Server) Run(ctx context.Context) error {
 	case err = <-failed:
 		s.log.Error("a listener failed", "err", err)
 	}
-	return errors.Join(err, s.stop(follow, keep, reload))
+	return errors.Join(err, s.stop(follow, keep, reload, rekey))
 }
 
 // stop ends the parts in order: listeners and requests, keeper, registry, and
 // then what New opened. The keeper is told a little before the last requests
 // are done, since an issue that is under way needs the time.
-func (s *Server) stop(follow, keep, reload *part) error {
+func (s *Server) stop(follow, keep, reload, rekey *part) error {
 	began := time.Now()
 	s.log.Info("stopping: no new connections; requests under way are answered")
 	reload.end()
@@ -73,6 +74,8 @@ func (s *Server) stop(follow, keep, reload *part) error {
 		s.log.Error("an issue is still under way and is left behind")
 	}
 	follow.end()
+	rekey.stop()
+	rekey.wait(began.Add(allStops))
 	err = errors.Join(err, s.Close())
 	s.log.Info("stopped", "took", time.Since(began).Round(time.Millisecond).String())
 	return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hufu-project/hufu/internal/access"
 	"github.com/hufu-project/hufu/internal/config"
+	"github.com/hufu-project/hufu/internal/store/sealed"
 	"github.com/hufu-project/hufu/internal/web"
 )
 
@@ -18,7 +19,8 @@ import (
 //	{"node":"web1-x4k2pq","version":"0.1.0","started_at":"2026-11-22T08:00:00Z","uptime":3600,
 //	 "config":{"loaded_at":"2026-11-22T08:00:00Z","passes":false,
 //	           "problems":["hufu.yaml:7:5: apps[0].sorce: no such key (did you mean \"source\"?)"]},
-//	 "store":{"writable":true}}
+//	 "store":{"writable":true},
+//	 "master_key":{"seals":"3a966457","file":["3a966457"],"in_use":["3a966457"]}}
 type Status struct {
 	Node      string       `json:"node"`
 	Version   string       `json:"version"`
@@ -26,6 +28,8 @@ type Status struct {
 	Uptime    int64        `json:"uptime"` // seconds
 	Config    ConfigStatus `json:"config"`
 	Store     StoreStatus  `json:"store"`
+	// MasterKey is which keys seal the store.
+	MasterKey sealed.KeyState `json:"master_key"`
 }
 
 // StoreStatus is whether the store takes what this node writes.
@@ -71,6 +75,7 @@ func (s *Server) status(on *web.Surface) web.Handler {
 		body, err := json.Marshal(Status{
 			Node: s.node, Version: s.version, StartedAt: s.began.UTC().Truncate(time.Second),
 			Uptime: int64(time.Since(s.began) / time.Second), Config: s.config.status(), Store: s.witness.status(),
+			MasterKey: s.store.KeyState(),
 		})
 		if err != nil {
 			return err

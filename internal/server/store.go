@@ -101,7 +101,7 @@ func engine[A any, S shared](parse func(string) (A, error), open func(context.Co
 }
 
 func seal(ctx context.Context, cfg *config.Config, inner store.Store, mayCreate bool) (*sealed.Store, *sealed.Keyring, error) {
-	key, err := sealed.LoadOrCreateKey(cfg.MasterKeyFile, mayCreate)
+	file, err := sealed.LoadOrCreateKeys(cfg.MasterKeyFile, mayCreate)
 	if _, embedded := boltFile(cfg); !embedded && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, &Error{
 			Err:  err,
@@ -111,16 +111,18 @@ func seal(ctx context.Context, cfg *config.Config, inner store.Store, mayCreate 
 	if err != nil {
 		return nil, nil, err
 	}
-	ring := sealed.NewKeyring(key)
-	st, err := sealed.Open(ctx, inner, ring)
+	st, err := sealed.Open(ctx, inner, sealed.NewKeyring(file[0], file[1:]...))
 	if unknown, ok := errors.AsType[*sealed.UnknownKey](err); ok {
 		return nil, nil, &Error{
 			Err: fmt.Errorf("%s is not the master key of store %s: it is key %s, and the store needs key %s",
-				cfg.MasterKeyFile, cfg.StoreName(), key.ID(), unknown.ID),
+				cfg.MasterKeyFile, cfg.StoreName(), strings.Join(unknown.Have, ", "), unknown.ID),
 			Hint: fmt.Sprintf("put the file with key %s back at %s; nothing in the store was changed", unknown.ID, absolute(cfg.MasterKeyFile)),
 		}
 	}
-	return st, ring, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return st, st.Root(), nil
 }
 
 // absolute is path as people find it, wherever the process was started.

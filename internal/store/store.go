@@ -77,7 +77,8 @@ var (
 	// ErrUnreadable: the record is there and cannot be read: damaged, altered,
 	// or sealed by a key that is not in hand. The store is well and so are its
 	// other records. The Record carries Key, Version and Now, so that it can
-	// still be replaced or deleted.
+	// still be replaced or deleted; but no Version if it is only a key that is
+	// missing, so that nobody does.
 	ErrUnreadable = errors.New("store: record cannot be read")
 )
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -15,19 +16,19 @@ func TestKeyFileIsMadeOnceAndReadBack(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "hufu.key")
-	_, err := LoadOrCreateKey(path, false)
+	_, err := LoadOrCreateKeys(path, false)
 	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "belongs to it") {
 		t.Errorf("no file, and none may be made: %v", err)
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 0 {
 		t.Errorf("a file was made: %v", left)
 	}
-	made, err := LoadOrCreateKey(path, true)
+	made, err := LoadOrCreateKeys(path, true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, mayCreate := range []bool{true, false} {
-		if again, err := LoadOrCreateKey(path, mayCreate); err != nil || again != made {
+		if again, err := LoadOrCreateKeys(path, mayCreate); err != nil || !slices.Equal(again, made) {
 			t.Errorf("read back: another key, or %v", err)
 		}
 	}
@@ -39,10 +40,10 @@ func TestKeyFileIsMadeOnceAndReadBack(t *testing.T) {
 		t.Errorf("mode %v, %v; want 0600", info.Mode().Perm(), err)
 	}
 	text, err := os.ReadFile(path)
-	if want := keyPrefix + base64.StdEncoding.EncodeToString(made.bytes[:]) + "\n"; err != nil || string(text) != want {
+	if want := keyPrefix + base64.StdEncoding.EncodeToString(made[0].bytes[:]) + "\n"; err != nil || string(text) != want {
 		t.Errorf("the file is not as drawn: %v", err)
 	}
-	if _, err := LoadOrCreateKey(filepath.Join(dir, "no", "hufu.key"), true); err == nil {
+	if _, err := LoadOrCreateKeys(filepath.Join(dir, "no", "hufu.key"), true); err == nil {
 		t.Error("a key file was made in a folder that is not there")
 	}
 }
@@ -58,7 +59,7 @@ func TestBadKeyFileIsRefused(t *testing.T) {
 		"short":          {line("0123456789abcdefghijklmnopqrstu"), "32 bytes"},
 		"long":           {line("0123456789abcdefghijklmnopqrstuvw"), "32 bytes"},
 		"no base64":      {keyPrefix + strings.Repeat("#", 44), "32 bytes"},
-		"two lines":      {good + good, "32 bytes"},
+		"one key twice":  {good + good, "twice"},
 		"bare base64":    {strings.TrimPrefix(good, keyPrefix), "not a master key file"},
 		"next format":    {strings.Replace(good, "key-1", "key-2", 1), "not a master key file"},
 		"zeros":          {line(strings.Repeat("\x00", 32)), "not random"},
@@ -71,7 +72,7 @@ func TestBadKeyFileIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, mayCreate := range []bool{true, false} {
-			_, err := LoadOrCreateKey(path, mayCreate)
+			_, err := LoadOrCreateKeys(path, mayCreate)
 			if err == nil || !strings.Contains(err.Error(), c.hint) || !strings.Contains(err.Error(), path) {
 				t.Errorf("%s: %v; want %q", what, err, c.hint)
 				continue
@@ -92,7 +93,7 @@ func TestKeyFileThatOthersMayReadIsRefused(t *testing.T) {
 		t.Skip("no modes there")
 	}
 	path := filepath.Join(t.TempDir(), "hufu.key")
-	made, err := LoadOrCreateKey(path, true)
+	made, err := LoadOrCreateKeys(path, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,17 +101,17 @@ func TestKeyFileThatOthersMayReadIsRefused(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := LoadOrCreateKey(path, true); err == nil || !strings.Contains(err.Error(), "chmod 600 "+path) {
+		if _, err := LoadOrCreateKeys(path, true); err == nil || !strings.Contains(err.Error(), "chmod 600 "+path) {
 			t.Errorf("mode %v: %v", mode, err)
 		}
 	}
 	if err := os.Chmod(path, 0o400); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := LoadOrCreateKey(path, true); err != nil || got != made {
+	if got, err := LoadOrCreateKeys(path, true); err != nil || !slices.Equal(got, made) {
 		t.Errorf("mode 0400: %v", err)
 	}
-	if _, err := LoadOrCreateKey(filepath.Dir(path), true); err == nil || !strings.Contains(err.Error(), "directory") {
+	if _, err := LoadOrCreateKeys(filepath.Dir(path), true); err == nil || !strings.Contains(err.Error(), "directory") {
 		t.Errorf("a directory: %v", err)
 	}
 }

@@ -35,6 +35,12 @@ func NewKeyring(primary Key, older ...Key) *Keyring {
 	return r
 }
 
+// sealingWith is the keyring with k as its primary.
+func (r *Keyring) sealingWith(k Key) *Keyring {
+	older := slices.DeleteFunc(slices.Clone(r.keys), func(o Key) bool { return o == k })
+	return NewKeyring(k, older...)
+}
+
 // Derive gives the 32-byte subkey of the primary key for one purpose, such as
 // "etag". Another label or another master key gives an unrelated subkey. It
 // takes microseconds; keep the result.
@@ -119,7 +125,7 @@ func (r *Keyring) open(key string, sealed []byte) ([]byte, error) {
 	id := [idLen]byte(sealed[1:headerLen])
 	aead, known := r.data[id]
 	if !known {
-		return nil, &UnknownKey{Record: key, ID: fmt.Sprintf("%x", id), Have: r.ids()}
+		return nil, &UnknownKey{Record: key, ID: fmt.Sprintf("%x", id), Have: ids(r.keys)}
 	}
 	value, err := aead.Open(nil, nil, sealed[headerLen:], associated(sealed[:headerLen], key))
 	if err != nil {
@@ -133,16 +139,25 @@ func associated(header []byte, key string) []byte {
 	return append(slices.Clone(header[:headerLen]), key...)
 }
 
-func (r *Keyring) ids() []string {
-	ids := make([]string, len(r.keys))
-	for i, k := range r.keys {
+func ids(keys []Key) []string {
+	ids := make([]string, len(keys))
+	for i, k := range keys {
 		ids[i] = k.ID()
 	}
 	return ids
 }
 
+// sealedBy is the id of the master key of an envelope, "" for what is none.
+func sealedBy(value []byte) string {
+	if len(value) < headerLen || value[0] != envelope {
+		return ""
+	}
+	return fmt.Sprintf("%x", value[1:headerLen])
+}
+
 // UnknownKey says that a record was sealed by a master key that is not in the
-// keyring. It matches store.ErrUnreadable.
+// keyring. It matches store.ErrUnreadable. The record is well, so it must not be
+// replaced or deleted for want of a key: it comes without its version.
 type UnknownKey struct {
 	Record string   // the record's key
 	ID     string   // the id of the master key that is needed

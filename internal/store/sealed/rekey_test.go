@@ -1,0 +1,280 @@
+package sealed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/hufu-project/hufu/internal/config"
+	"github.com/hufu-project/hufu/internal/store"
+	"github.com/hufu-project/hufu/internal/store/enginetest"
+	"github.com/hufu-project/hufu/internal/store/mysql"
+	"github.com/hufu-project/hufu/internal/store/postgres"
+	"github.com/hufu-project/hufu/internal/store/redis"
+	"github.com/hufu-project/hufu/internal/store/redis/redistest"
+)
+
+// many hides that a store is for one process alone.
+type many struct{ store.Store }
+
+// cluster is a store with a key file for each node.
+type cluster struct {
+	*testing.T
+	inner store.Store
+}
+
+type member struct {
+	*Store
+	path string
+}
+
+func (c *cluster) node(name string, keys ...Key) *member {
+	c.Helper()
+	n := &member{Store: seal(c.T, c.inner, NewKeyring(keys[0], keys[1:]...)), path: filepath.Join(c.TempDir(), "hufu.key")}
+	n.rekey.path, n.rekey.node = n.path, name
+	c.give(n, keys...)
+	return n
+}
+
+func (c *cluster) give(n *member, keys ...Key) {
+	c.Helper()
+	if err := SaveKeys(n.path, keys); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// beats lets each node look some times.
+func (c *cluster) beats(times int, nodes ...*member) {
+	c.Helper()
+	for range times {
+		for _, n := range nodes {
+			if err := n.step(c.Context()); err != nil {
+				c.Fatal(err)
+			}
+		}
+	}
+}
+
+func (c *cluster) want(n *member, key, value string) {
+	c.Helper()
+	if r, err := n.Get(c.Context(), key); err != nil || string(r.Value) != value {
+		c.Errorf("%s: %q, %v; want %q", key, r.Value, err, value)
+	}
+}
+
+func TestMasterKeyIsReplacedWhileNodesRun(t *testing.T) {
+	t.Parallel()
+	c := &cluster{t, many{newBolt(t)}}
+	older, newer := NewKey(), NewKey()
+	a, b := c.node("a", older), c.node("b", older)
+	for i := range 20 {
+		put(t, a, fmt.Sprintf("app/%d", i), []byte("secret"))
+	}
+	root := a.Root().Derive("x")
+	c.beats(1, a, b)
+	c.give(a, newer, older)
+	c.beats(5, a, b)
+	// b has the old key only: nothing may be sealed by the new one yet.
+	if s := a.KeyState(); s.Seals != older.ID() || !slices.Equal(s.Waits, []string{"b"}) || s.Done() {
+		t.Fatalf("a alone has the new key: %+v", s)
+	}
+	put(t, a, "new", []byte("for b"))
+	c.want(b, "new", "for b")
+
+	c.give(b, newer, older)
+	c.beats(6, a, b)
+	for _, n := range []*member{a, b} {
+		if s := n.KeyState(); !s.Done() || s.Seals != newer.ID() {
+			t.Fatalf("both have both keys: %+v", s)
+		}
+	}
+	c.give(a, newer)
+	c.give(b, newer)
+	c.beats(3, a, b)
+	if s := a.KeyState(); !s.Done() || s.Problem != "" {
+		t.Errorf("the old key was taken out: %+v", s)
+	}
+	last := c.node("c", newer)
+	for i := range 20 {
+		c.want(last, fmt.Sprintf("app/%d", i), "secret")
+	}
+	if string(last.Root().Derive("x")) != string(root) {
+		t.Error("what is derived from the store is not what it was")
+	}
+	if _, err := Open(t.Context(), c.inner, NewKeyring(older)); !lacksKey(err) {
+		t.Errorf("the old key still opens the store: %v", err)
+	}
+}
+
+// Half way neither key alone will do, and a node that has one of them says so.
+func TestHalfWayBothKeysAreNeeded(t *testing.T) {
+	t.Parallel()
+	c := &cluster{t, many{newBolt(t)}}
+	older, newer := NewKey(), NewKey()
+	a := c.node("a", older)
+	put(t, a, "app/a", []byte("secret"))
+	c.give(a, newer, older)
+	c.beats(1, a) // sealed by the new key from here on, and nothing sealed anew
+	for _, alone := range []Key{older, newer} {
+		_, err := Open(t.Context(), c.inner, NewKeyring(alone))
+		if unknown, ok := errors.AsType[*UnknownKey](err); !ok || unknown.ID == alone.ID() {
+			t.Errorf("one key of two: %v", err)
+		}
+	}
+	// The process is killed, and another goes on.
+	c.beats(6, c.node("a", newer, older))
+	c.want(c.node("z", newer), "app/a", "secret")
+}
+
+func TestKeyTakenOutTooEarlyStaysInHand(t *testing.T) {
+	t.Parallel()
+	c := &cluster{t, many{newBolt(t)}}
+	older, newer := NewKey(), NewKey()
+	a, b := c.node("a", older), c.node("b", older)
+	put(t, a, "app/a", []byte("secret"))
+	c.beats(1, a, b)
+	c.give(a, newer)
+	c.beats(4, a, b)
+	c.want(a, "app/a", "secret")
+	if s := a.KeyState(); !strings.Contains(s.Problem, older.ID()) || s.Done() {
+		t.Errorf("it says nothing: %+v", s)
+	}
+	if err := os.WriteFile(a.path, []byte("garbage"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.beats(1, a)
+	c.want(a, "app/a", "secret")
+	if s := a.KeyState(); !strings.Contains(s.Problem, "not a master key file") {
+		t.Errorf("it says nothing of a broken file: %+v", s)
+	}
+}
+
+func TestRecordUnderAnUnknownKeyIsNeverReplaced(t *testing.T) {
+	t.Parallel()
+	c := &cluster{t, many{newBolt(t)}}
+	older, newer := NewKey(), NewKey()
+	b := c.node("b", older)
+	a := c.node("a", older)
+	a.keys.Store(NewKeyring(newer, older)) // as a node does that b was cut off from
+	put(t, a, "app/a", []byte("secret"))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	watch := b.Watch(ctx, "app/")
+	<-watch
+	r, err := b.Get(t.Context(), "app/a")
+	if !lacksKey(err) || !errors.Is(err, store.ErrUnreadable) || !strings.Contains(err.Error(), newer.ID()) {
+		t.Fatalf("Get: %v", err)
+	}
+	r.Value = []byte("mine")
+	if _, err := b.Put(t.Context(), r); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("Put over it: %v", err)
+	}
+	if err := b.Delete(t.Context(), "app/a", r.Version); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("Delete of it: %v", err)
+	}
+	c.give(b, newer, older)
+	c.beats(1, b)
+	if key := <-watch; key != "" {
+		t.Errorf("with the key in hand the watch says %q", key)
+	}
+	c.want(b, "app/a", "secret")
+}
+
+// Nothing is lost while nodes write, on the engines that people run.
+func TestMasterKeyIsReplacedUnderWriters(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(t *testing.T) store.Store{
+		"bolt": func(t *testing.T) store.Store { return many{newBolt(t)} },
+		"redis": func(t *testing.T) store.Store {
+			a, err := config.ParseRedis("redis://" + redistest.Start(t).Addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := redis.Open(t.Context(), a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+		"postgres": func(t *testing.T) store.Store {
+			on := enginetest.For(t, enginetest.Postgres)
+			s, err := postgres.Open(t.Context(), config.SQL{Socket: on.Dir, User: "postgres", Database: "postgres", Connections: 8})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+		"mariadb": func(t *testing.T) store.Store {
+			on := enginetest.For(t, enginetest.MariaDB)
+			s, err := mysql.Open(t.Context(), config.SQL{Socket: on.Socket, User: "root", Database: "mysql", Connections: 8})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inner := open(t)
+			t.Cleanup(func() { _ = inner.Close() })
+			underWriters(&cluster{t, inner})
+		})
+	}
+}
+
+func underWriters(c *cluster) {
+	older, newer := NewKey(), NewKey()
+	nodes := []*member{c.node("a", older), c.node("b", older), c.node("c", older)}
+	const counters = 8
+	var counted [counters]atomic.Int64
+	ctx, cancel := context.WithCancel(c.Context())
+	var writers sync.WaitGroup
+	for w := range 6 {
+		writers.Go(func() {
+			n := nodes[w%len(nodes)]
+			for i := w; ctx.Err() == nil; i++ {
+				key := fmt.Sprintf("app/%d", i%counters)
+				r, err := n.Get(c.Context(), key)
+				if err != nil && !errors.Is(err, store.ErrNotFound) {
+					c.Errorf("Get: %v", err)
+					return
+				}
+				r.Value = append(r.Value, 'x')
+				switch _, err = n.Put(c.Context(), r); {
+				case err == nil:
+					counted[i%counters].Add(1)
+				case !errors.Is(err, store.ErrConflict):
+					c.Errorf("Put: %v", err)
+					return
+				}
+			}
+		})
+	}
+	c.beats(1, nodes...)
+	for _, n := range nodes {
+		c.give(n, newer, older)
+		c.beats(1, nodes...)
+	}
+	for beats := 0; !nodes[0].KeyState().Done(); beats++ {
+		if beats == 30 {
+			c.Fatalf("not done: %+v", nodes[0].KeyState())
+		}
+		c.beats(1, nodes...)
+	}
+	cancel()
+	writers.Wait()
+	last := c.node("last", newer)
+	for i := range counted {
+		r, err := last.Get(c.Context(), fmt.Sprintf("app/%d", i))
+		if got := int64(len(r.Value)); err != nil || got != counted[i].Load() || got == 0 {
+			c.Errorf("counter %d: %d of %d, %v", i, got, counted[i].Load(), err)
+		}
+	}
+}
