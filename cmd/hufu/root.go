@@ -20,7 +20,7 @@ func (p *program) root(running *bool) *cobra.Command {
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { p.help(c) })
 	root.AddCommand(
 		p.demo(), p.serve(), p.sim(), p.check(), p.client(),
-		p.status(), p.token(), p.renew(), p.apps(), p.version(),
+		p.status(), p.token(), p.renew(), p.apps(), p.rekey(), p.version(),
 	)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

@@ -125,6 +125,11 @@ func (p *program) printServer(url string, s *server.Status) {
 	if !s.Store.Writable {
 		fmt.Fprintln(p.out, p.say("status.store.bad", s.Store.Problem))
 	}
+	if k := s.MasterKey; k.Problem != "" {
+		fmt.Fprintln(p.out, p.say("status.key.bad", k.Problem))
+	} else if !k.Done() && len(k.File) > 0 {
+		fmt.Fprintln(p.out, p.say("status.key.moves"))
+	}
 	if keys := s.Config.NeedsRestart; len(keys) > 0 {
 		fmt.Fprintln(p.out, p.say("status.restart", strings.Join(keys, ", ")))
 	}
