@@ -33,6 +33,7 @@ type entry struct {
 	unsaved *unsaved
 	buried  string // a value found dead while the store was away
 	spoiled *spoiled
+	solo    *record // what rec would be if the store were there; see solo.go
 	probe   *probe
 	hinted  time.Time // when a weak hint last led to a probe
 	issues  [results]uint64
@@ -96,6 +97,9 @@ func (k *Keeper) wrote(e *entry, rec record, over string, got store.Record, aske
 
 // set takes a record in and shows it to readers. The caller holds e.mu.
 func (k *Keeper) set(e *entry, rec record, got store.Record, asked time.Time) {
+	if e.version != got.Version {
+		e.solo = nil // a store that can be read and not written changes nothing
+	}
 	e.rec, e.version, e.known = rec, got.Version, true
 	e.clock, e.spoiled = clock{said: got.Now, asked: asked}, nil
 	if p, _, ok := k.policyOf(e.key); ok && !e.gone {

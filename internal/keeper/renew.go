@@ -54,6 +54,7 @@ func (k *Keeper) step(ctx context.Context, e *entry) time.Time {
 	if ctx.Err() != nil {
 		return time.Time{}
 	}
+	k.solo(e)
 	if k.hasUnsaved(e) {
 		return k.save(e)
 	}
