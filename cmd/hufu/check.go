@@ -14,6 +14,8 @@ import (
 type checked struct {
 	Passes   bool            `json:"passes"`
 	Problems []configProblem `json:"problems"`
+	// Store is what became of opening the store; only with --online.
+	Store *storeFinding `json:"store,omitempty"`
 	// Online is what WeChat said to each AppSecret; only with --online.
 	Online []finding `json:"online,omitempty"`
 }
@@ -58,6 +60,8 @@ func (p *program) check() *cobra.Command {
 			fmt.Fprintln(p.out, p.say("check.passes", len(cfg.Apps), len(cfg.Clients)))
 		}
 		if cfg != nil && online {
+			opened := p.onlineStore(c.Context(), cfg, asJSON)
+			result.Store = &opened
 			result.Online, err = p.online(c.Context(), cfg, asJSON)
 			if err != nil {
 				return err
@@ -91,6 +95,9 @@ func jsonProblems(problems config.Problems) []configProblem {
 func (c checked) verdict(p *program) error {
 	if !c.Passes {
 		return misused(p.say("config.bad"), "")
+	}
+	if c.Store != nil && !c.Store.Opens {
+		return failed(p.say("store.failed"), c.Store.Hint)
 	}
 	for _, f := range c.Online {
 		switch f.Result {

@@ -51,12 +51,14 @@ port; --callback-ports allows what it does not, so that a laptop can be one:
 	"check.short": "says everything that is wrong with a configuration",
 	"check.long": `Reads a configuration and says everything that is wrong with it, each with its place.
 
-With --online it then asks WeChat with each AppSecret, to learn whether the secret is
+With --online it also opens the store, which writes no record, and says whether the
+master key belongs to it. It then asks WeChat with each AppSecret, to learn whether the secret is
 right and this server's address is allowed. It always asks on the stable line, which
 ends no token; it never asks on the classic line, where each answer would end the
 token that programs use. The token that WeChat gives is thrown away.
 
-Exit code 0: all is well, 1: WeChat refused or cannot be reached, 2: the
+Exit code 0: all is well, 1: the store or WeChat refused
+or cannot be reached, 2: the
 configuration does not pass.`,
 	"client.short": "makes client keys",
 	"client.long":  "Commands about clients, the programs that ask Hufu for tokens.",
@@ -96,7 +98,7 @@ refused while anything is still sealed by the old key.`,
 	"flag.version":     "the version of this program",
 	"flag.config":      "the configuration file (or HUFU_CONFIG)",
 	"flag.json":        "print JSON, for programs",
-	"flag.online":      "also ask WeChat with each AppSecret",
+	"flag.online":      "also open the store, and ask WeChat with each AppSecret",
 	"flag.show":        "print the configuration in force, secrets left out",
 	"flag.sample":      "print a configuration file to begin with",
 	"flag.kind":        "the kind of credential",
@@ -139,6 +141,15 @@ refused while anything is still sealed by the old key.`,
 	"greet.stop":     "Ctrl-C ends it.",
 
 	"check.passes":        "the configuration passes (apps: %d, clients: %d)",
+	"store.opens":         "the store opens, and the master key is the right one",
+	"store.none":          "there is no such file yet; the first start makes it",
+	"store.used":          "hufu serve is running with it; hufu status says how it is",
+	"store.key":           "%s holds the master key %s, and the store needs %s",
+	"store.nokey":         "there is no master key file at %s, and the store already holds records, or is shared with others",
+	"store.key.hint":      "put the master key file that belongs to this store there",
+	"store.bad":           "it cannot be used: %v",
+	"store.bad.hint":      "hufu serve would refuse to start, too",
+	"store.failed":        "the store cannot be used as it is",
 	"online.begin":        "asking %s with each AppSecret, on the stable line (which ends no token) …",
 	"online.accepted":     "WeChat accepts the AppSecret and this server's address",
 	"online.classic":      "its source is classic: the classic token was not touched",

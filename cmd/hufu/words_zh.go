@@ -48,7 +48,7 @@ HUFU_LOG 是日志的最低级别：debug、info、warn、error。`,
 	"check.short": "指出配置中的所有问题",
 	"check.long": `读取配置，指出其中的所有问题和位置。
 
-加上 --online 时，再用每个 AppSecret 询问微信：密钥是否正确、本服务器的 IP 是否允许。
+加上 --online 时，先打开存储（不写入任何记录），看主密钥是否配套；再用每个 AppSecret 询问微信：密钥是否正确、本服务器的 IP 是否允许。
 它总是使用稳定版接口，不会使任何令牌失效；绝不使用普通版接口，那里的每次应答都会使
 程序正在使用的令牌失效。微信给出的令牌会被丢弃。
 
@@ -86,7 +86,7 @@ HUFU_LOG 是日志的最低级别：debug、info、warn、error。`,
 	"flag.version":     "输出本程序的版本",
 	"flag.config":      "配置文件（或用 HUFU_CONFIG）",
 	"flag.json":        "输出 JSON，供程序读取",
-	"flag.online":      "同时用每个 AppSecret 询问微信",
+	"flag.online":      "同时打开存储，并用每个 AppSecret 询问微信",
 	"flag.show":        "输出生效的配置，隐去密钥",
 	"flag.sample":      "输出一份可供起步的配置文件",
 	"flag.kind":        "凭据种类",
@@ -129,6 +129,15 @@ HUFU_LOG 是日志的最低级别：debug、info、warn、error。`,
 	"greet.stop":     "按 Ctrl-C 结束。",
 
 	"check.passes":        "配置通过：%d 个应用，%d 个调用方",
+	"store.opens":         "存储可以打开，主密钥正确",
+	"store.none":          "还没有这个文件，首次启动时会生成",
+	"store.used":          "hufu serve 正在使用它，状态请看 hufu status",
+	"store.key":           "%s 里的主密钥是 %s，而存储需要 %s",
+	"store.nokey":         "%s 处没有主密钥文件，而存储里已有内容，或与其他节点共用",
+	"store.key.hint":      "请把与该存储配套的主密钥文件放到那里",
+	"store.bad":           "无法使用：%v",
+	"store.bad.hint":      "hufu serve 也会因此拒绝启动",
+	"store.failed":        "存储目前无法使用",
 	"online.begin":        "正在用每个 AppSecret 询问 %s（稳定版接口，不会使任何令牌失效）……",
 	"online.accepted":     "微信接受该 AppSecret 和本服务器的 IP",
 	"online.classic":      "其令牌来源为普通版：普通版令牌未受影响",

@@ -35,7 +35,7 @@ func boltFile(cfg *config.Config) (path string, ok bool) {
 func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*sealed.Store, *sealed.Keyring, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
-	inner, mayCreate, err := openInner(ctx, cfg, log)
+	inner, mayCreate, err := openInner(ctx, cfg, func(doubt string) { log.Warn("the store may lose records", "why", doubt) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -47,7 +47,7 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*seal
 }
 
 // openInner opens what lies below the seal.
-func openInner(ctx context.Context, cfg *config.Config, log *slog.Logger) (inner store.Store, empty bool, err error) {
+func openInner(ctx context.Context, cfg *config.Config, warn func(doubt string)) (inner store.Store, empty bool, err error) {
 	if path, embedded := boltFile(cfg); embedded {
 		st, err := bolt.Open(path)
 		if err != nil {
@@ -65,7 +65,7 @@ func openInner(ctx context.Context, cfg *config.Config, log *slog.Logger) (inner
 		return nil, false, err
 	}
 	for _, doubt := range shared.Doubts() {
-		log.Warn("the store may lose records", "why", doubt)
+		warn(doubt)
 	}
 	return shared, false, nil
 }
@@ -113,16 +113,20 @@ func seal(ctx context.Context, cfg *config.Config, inner store.Store, mayCreate 
 	}
 	st, err := sealed.Open(ctx, inner, sealed.NewKeyring(file[0], file[1:]...))
 	if unknown, ok := errors.AsType[*sealed.UnknownKey](err); ok {
-		return nil, nil, &Error{
-			Err: fmt.Errorf("%s is not the master key of store %s: it is key %s, and the store needs key %s",
-				cfg.MasterKeyFile, cfg.StoreName(), strings.Join(unknown.Have, ", "), unknown.ID),
-			Hint: fmt.Sprintf("put the file with key %s back at %s; nothing in the store was changed", unknown.ID, absolute(cfg.MasterKeyFile)),
-		}
+		return nil, nil, wrongKey(cfg, unknown)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	return st, st.Root(), nil
+}
+
+func wrongKey(cfg *config.Config, unknown *sealed.UnknownKey) error {
+	return &Error{
+		Err: fmt.Errorf("%s is not the master key of store %s: it is key %s, and the store needs key %s",
+			cfg.MasterKeyFile, cfg.StoreName(), strings.Join(unknown.Have, ", "), unknown.ID),
+		Hint: fmt.Sprintf("put the file with key %s back at %s; nothing in the store was changed", unknown.ID, absolute(cfg.MasterKeyFile)),
+	}
 }
 
 // absolute is path as people find it, wherever the process was started.

@@ -69,6 +69,9 @@ func openDB(path string, file openFile) (db *bbolt.DB, err error) {
 
 // errForeign and errCut say what is wrong with a file; explain adds the way out.
 var (
+	// ErrInUse: another process has the file open.
+	ErrInUse = errors.New("another hufu is running with this file; stop it, or give this one a store of its own")
+
 	errForeign = errors.New("the file is not a Hufu store")
 	errCut     = errors.New("the file is shorter than it says")
 )
@@ -138,7 +141,7 @@ func explain(path string, err error) error {
 	hint := ""
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return errors.New("another hufu is running with this file; stop it, or give this one a store of its own")
+		return ErrInUse
 	case errors.Is(err, syscall.EISDIR):
 		hint = fmt.Sprintf("name a file in it, such as %s", filepath.Join(path, "hufu.db"))
 	case errors.Is(err, fs.ErrNotExist):

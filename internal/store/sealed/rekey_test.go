@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hufu-project/hufu/internal/config"
 	"github.com/hufu-project/hufu/internal/store"
@@ -185,6 +187,35 @@ func TestRecordUnderAnUnknownKeyIsNeverReplaced(t *testing.T) {
 		t.Errorf("with the key in hand the watch says %q", key)
 	}
 	c.want(b, "app/a", "secret")
+}
+
+// A code that works once is left as it is, and the old key in use until it ends.
+func TestShortLivedRecordsAreWaitedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := &cluster{t, newBolt(t)}
+		older, newer := NewKey(), NewKey()
+		a := c.node("a", older)
+		r, _ := a.Get(t.Context(), "code/1")
+		r.Value, r.Expires = []byte("code"), r.Now.Add(time.Minute)
+		r, err := a.Put(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.give(a, newer, older)
+		c.beats(5, a)
+		if s := a.KeyState(); s.Done() || s.Left != 1 || !slices.Contains(s.InUse, older.ID()) {
+			t.Errorf("with a code under way: %+v", s)
+		}
+		if now, err := a.Get(t.Context(), "code/1"); err != nil || now.Version != r.Version {
+			t.Errorf("the code was written anew: %v", err)
+		}
+		time.Sleep(2 * time.Minute)
+		c.beats(1, a)
+		if s := a.KeyState(); !s.Done() {
+			t.Errorf("after its end: %+v", s)
+		}
+	})
 }
 
 // Nothing is lost while nodes write, on the engines that people run.

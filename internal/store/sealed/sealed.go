@@ -57,17 +57,43 @@ func Open(ctx context.Context, inner store.Store, keys *Keyring) (*Store, error)
 	return s, nil
 }
 
-func (s *Store) check(ctx context.Context) error {
+// Check says what Open would, and writes nothing.
+func Check(ctx context.Context, inner store.Store, keys *Keyring) error {
+	s := &Store{inner: inner}
+	s.keys.Store(keys)
+	if _, err := s.belong(ctx); err != nil {
+		return err
+	}
+	for _, err := range s.List(ctx, "") { // one record that opens is proof
+		if lacksKey(err) || err != nil && !errors.Is(err, store.ErrUnreadable) {
+			return err
+		}
+		break
+	}
+	return nil
+}
+
+// belong gives the ids of the keys in use, all of which are in hand.
+func (s *Store) belong(ctx context.Context) (map[string]bool, error) {
 	inUse, err := s.inUse(ctx)
+	if err != nil {
+		return nil, err
+	}
+	have := ids(s.keys.Load().keys)
+	for id := range inUse {
+		if !slices.Contains(have, id) {
+			return nil, &UnknownKey{Record: checkPrefix + id, ID: id, Have: have}
+		}
+	}
+	return inUse, nil
+}
+
+func (s *Store) check(ctx context.Context) error {
+	inUse, err := s.belong(ctx)
 	if err != nil {
 		return err
 	}
 	keys := s.keys.Load()
-	for id := range inUse {
-		if !slices.Contains(ids(keys.keys), id) {
-			return &UnknownKey{Record: checkPrefix + id, ID: id, Have: ids(keys.keys)}
-		}
-	}
 	for _, k := range keys.keys {
 		if inUse[k.ID()] {
 			s.keys.Store(keys.sealingWith(k))
