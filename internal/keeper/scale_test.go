@@ -47,6 +47,10 @@ func fill(b *testing.B, path string, keys *sealed.Keyring, source string, apps i
 		b.Fatal(err)
 	}
 	defer raw.Close()
+	fillStore(b, raw, keys, source, apps)
+}
+
+func fillStore(b *testing.B, raw store.Store, keys *sealed.Keyring, source string, apps int) {
 	st, err := sealed.Open(b.Context(), raw, keys)
 	if err != nil {
 		b.Fatal(err)

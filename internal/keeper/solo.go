@@ -70,5 +70,4 @@ func (k *Keeper) solo(e *entry) {
 	e.unsaved = &unsaved{plan: n, id: id, outcome: o, kept: true}
 	k.show(e, p)
 	k.Log.Warn("the store is away; this node asked for itself", "app", e.key.App, "kind", e.key.Kind)
-	return
 }
