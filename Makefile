@@ -24,9 +24,13 @@ deps: ## look for what the tests need besides Go; root on Debian gets the browse
 test: deps ## run all tests, with the race detector
 	TMPDIR="$$(tools/tmpdir.sh)" go test -race -p 1 ./...
 
+cluster: deps ## kill, pause and cut off real processes on real stores, for minutes; not a part of make test
+	TMPDIR="$$(tools/tmpdir.sh)" go test -race -tags cluster ./internal/cluster
+
 lint: ## gofmt, gofumpt, go vet, staticcheck, generated files, and the state of go.mod
 	@echo gofmt, gofumpt; out="$$(gofmt -l . && $(TOOL) gofumpt -l .)" && { [ -z "$$out" ] || { echo "not formatted:"; echo "$$out" | sort -u; exit 1; }; }
 	go vet ./...
+	go vet -tags cluster ./internal/cluster
 	$(TOOL) staticcheck ./...
 	@set -eo pipefail; tools="$$PWD/tools/go.mod"; for page in $$(find . -name '*.templ'); do \
 		echo "$$page"; cd "$$(dirname "$$page")"; page="$$(basename "$$page" .templ)"; \
@@ -67,4 +71,4 @@ sim: ## the simulated WeChat alone
 image: ## build the container image
 	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
 
-.PHONY: help build deps test lint bench fuzz cover vuln demo sim image
+.PHONY: help build deps test cluster lint bench fuzz cover vuln demo sim image

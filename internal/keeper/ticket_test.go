@@ -299,13 +299,13 @@ func TestDemandIsRememberedOverRestarts(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, worldOptions{source: sameTicket})
-		puts := 0
+		var puts atomic.Int64
 		mk := func() *node {
 			return w.node(func(o *Options, l *link) {
 				o.Alone = true
 				l.at = func(step string) bool {
 					if step == "after put" {
-						puts++
+						puts.Add(1)
 					}
 					return false
 				}
@@ -325,13 +325,13 @@ func TestDemandIsRememberedOverRestarts(t *testing.T) {
 				t.Errorf("waited %v", waited)
 			}
 		}
-		puts = 0
+		puts.Store(0)
 		for range 1000 {
 			w.get(n)
 			time.Sleep(time.Second)
 		}
-		if puts > 4 {
-			t.Errorf("%d writes for a thousand reads", puts)
+		if n := puts.Load(); n > 4 {
+			t.Errorf("%d writes for a thousand reads", n)
 		}
 	})
 }
