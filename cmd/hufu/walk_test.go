@@ -209,7 +209,7 @@ func TestTheBackButtonBreaksNothing(t *testing.T) {
 	w.follow("button[value=allow]") // another code for a login that is over
 	w.at("main a, #openid")
 	if !strings.HasPrefix(w.url(), w.d.shop.url) {
-		if heading := w.text("h1"); heading != "无法登录" {
+		if heading := w.text("h1"); heading != "登录已过期" {
 			t.Errorf("the page says %q", heading)
 		}
 		w.follow("main a")
