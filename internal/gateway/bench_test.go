@@ -23,15 +23,17 @@ import (
 )
 
 // BenchmarkCall compares calls through the gateway with a bare
-// httputil.ReverseProxy that has as many kept connections, to the same WeChat,
-// from the same 64 connections. Both take turns, so that whatever else the
-// machine does hits both. throughput is the gateway's calls in a second over
-// the proxy's, p99 the quotient of the 99th percentiles, each the median of the
-// turns.
+// httputil.ReverseProxy that has as many kept connections, and with calls that
+// go to WeChat directly, to the same WeChat, from the same 64 connections. The
+// three take turns, so that whatever else the machine does hits all. throughput
+// is the gateway's calls in a second over the proxy's, p99 the quotient of the
+// 99th percentiles, each the median of the turns; direct is the gateway's calls
+// in a second over those of the direct way, and bare/direct the proxy's.
 //
 // Client, proxy and WeChat share the machine, so what is compared is the whole
 // way of a call; cpu is the time that all of it took the processors, as a
-// quotient, which says the same on a machine that is busy with other things.
+// quotient of gateway and proxy, which says the same on a machine that is busy
+// with other things.
 func BenchmarkCall(b *testing.B) {
 	for name, secure := range map[string]bool{"http": false, "https": true} {
 		b.Run(name, func(b *testing.B) {
@@ -61,13 +63,15 @@ func BenchmarkCall(b *testing.B) {
 					r.Out.URL.RawQuery = "access_token=" + token
 				},
 			}
-			ours := newLoad(b, w.surface, path, "Authorization: Bearer "+w.keys["one"]+"\r\n")
-			its := newLoad(b, bare, path, "")
-			var throughput, p99, price []float64
+			ours := newLoad(b, served(b, w.surface), path, "Authorization: Bearer "+w.keys["one"]+"\r\n")
+			its := newLoad(b, served(b, bare), path, "")
+			straight := newLoad(b, dialer(base, pool.TLSClientConfig), path+"?access_token="+token, "")
+			var throughput, p99, price, direct, bareDirect []float64
 			var mine, other time.Duration
 			const calls = 20
 			ours.turn(calls)
 			its.turn(calls)
+			straight.turn(calls)
 			n := 0
 			for b.Loop() {
 				start := cpu()
@@ -77,6 +81,9 @@ func BenchmarkCall(b *testing.B) {
 				price = append(price, float64(between-start)/float64(cpu()-between))
 				throughput = append(throughput, float64(y)/float64(x))
 				p99 = append(p99, float64(xs)/float64(ys))
+				z, _ := straight.turn(calls)
+				direct = append(direct, float64(z)/float64(x))
+				bareDirect = append(bareDirect, float64(z)/float64(y))
 				mine, other = mine+x, other+y
 				n++
 			}
@@ -89,6 +96,8 @@ func BenchmarkCall(b *testing.B) {
 			b.ReportMetric(median(throughput), "throughput")
 			b.ReportMetric(median(p99), "p99")
 			b.ReportMetric(median(price), "cpu")
+			b.ReportMetric(median(direct), "direct")
+			b.ReportMetric(median(bareDirect), "bare/direct")
 			b.ReportMetric(perSecond(mine), "gateway/s")
 			b.ReportMetric(perSecond(other), "bare/s")
 		})
@@ -96,6 +105,26 @@ func BenchmarkCall(b *testing.B) {
 }
 
 const conns = 64
+
+// served serves a handler as Hufu does, and dials it.
+func served(b *testing.B, h http.Handler) func() (net.Conn, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	must(b, err)
+	server := web.NewServer(context.Background(), h, nil, discard())
+	go func() { _ = server.Serve(ln) }()
+	b.Cleanup(func() { _ = server.Close() })
+	return func() (net.Conn, error) { return net.Dial("tcp", ln.Addr().String()) }
+}
+
+// dialer dials an address, with TLS where there is a configuration for it.
+func dialer(to *url.URL, secure *tls.Config) func() (net.Conn, error) {
+	if secure == nil {
+		return func() (net.Conn, error) { return net.Dial("tcp", to.Host) }
+	}
+	secure = secure.Clone()
+	secure.NextProtos = nil // HTTP/1.1 is spoken
+	return func() (net.Conn, error) { return tls.Dial("tcp", to.Host, secure) }
+}
 
 // load is a client that costs little: connections that stay open, and answers
 // of which only the length is looked at.
@@ -106,16 +135,11 @@ type load struct {
 	length  int
 }
 
-func newLoad(b *testing.B, h http.Handler, path, headers string) *load {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	must(b, err)
-	server := web.NewServer(context.Background(), h, nil, discard())
-	go func() { _ = server.Serve(ln) }()
-	b.Cleanup(func() { _ = server.Close() })
+func newLoad(b *testing.B, dial func() (net.Conn, error), path, headers string) *load {
 	body := `{"touser":"oFOLLOWER0000000000000000000","msgtype":"text","text":{"content":"你好"}}`
 	l := &load{b: b, request: fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: hufu\r\n%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, headers, len(body), body)}
 	for range conns {
-		c, err := net.Dial("tcp", ln.Addr().String())
+		c, err := dial()
 		must(b, err)
 		b.Cleanup(func() { _ = c.Close() })
 		l.conns = append(l.conns, c)
