@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/hufu-project/hufu/internal/config"
-	"github.com/hufu-project/hufu/internal/server"
+	"github.com/hufu-project/hufu/internal/store/engine"
 	"github.com/hufu-project/hufu/internal/store/sealed"
 )
 
@@ -23,15 +23,15 @@ type storeFinding struct {
 
 // onlineStore opens the store of the configuration and says what is wrong.
 func (p *program) onlineStore(ctx context.Context, cfg *config.Config, quiet bool) storeFinding {
-	doubts, err := server.CheckStore(ctx, cfg)
+	doubts, err := engine.Check(ctx, cfg)
 	f := storeFinding{Store: cfg.StoreName(), Doubts: doubts, Opens: true}
 	unknown, wrongKey := errors.AsType[*sealed.UnknownKey](err)
 	switch {
 	case err == nil:
 		f.Text = p.say("store.opens")
-	case errors.Is(err, server.ErrNoStoreYet):
+	case errors.Is(err, engine.ErrNoneYet):
 		f.Text = p.say("store.none")
-	case errors.Is(err, server.ErrStoreInUse):
+	case errors.Is(err, engine.ErrInUse):
 		f.Text = p.say("store.used")
 	case wrongKey:
 		f.Opens = false

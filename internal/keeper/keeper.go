@@ -17,7 +17,9 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,6 +75,17 @@ type Keeper struct {
 	cutOff  atomic.Bool   // the store cannot be reached
 	turn    atomic.Uint64 // counts what the store was asked and has answered
 	reread  chan struct{} // one slot: read the whole store anew
+}
+
+// NodeName makes a name for this process in attempts, in the audit record and
+// for operators: the machine, so that a person finds it, and a drawn part, because
+// no two processes may share a name, not even one after the other.
+func NodeName() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "hufu"
+	}
+	return host[:min(len(host), 40)] + "-" + strings.ToLower(rand.Text()[:6])
 }
 
 // New makes a keeper. It does nothing until Run.

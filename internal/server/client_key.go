@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"github.com/hufu-project/hufu/internal/access"
 	"github.com/hufu-project/hufu/internal/config"
 	"github.com/hufu-project/hufu/internal/credential"
+	"github.com/hufu-project/hufu/internal/store/engine"
 )
 
 // keyFileName is the file, next to the store, that holds the key of the one
@@ -35,7 +37,7 @@ func loadEnvClient(cfg *config.Config) (*EnvClient, error) {
 		return nil, nil
 	}
 	dir := "."
-	if path, ok := boltFile(cfg); ok {
+	if path, ok := engine.File(cfg); ok {
 		dir = filepath.Dir(path)
 	}
 	c := &EnvClient{Name: cfg.Clients[0].Name, File: filepath.Join(dir, keyFileName)}
@@ -85,8 +87,9 @@ func (c *EnvClient) check(g *access.Guard) error {
 		return nil
 	}
 	if _, err := g.Authenticate(c.Key.Reveal(), netip.Addr{}, access.Request{}); err != nil {
+		where, _ := filepath.Abs(c.File) // empty where there is no working directory
 		return &Error{
-			Err:  fmt.Errorf("client key: %s does not hold a client key, or a damaged one", absolute(c.File)),
+			Err:  fmt.Errorf("client key: %s does not hold a client key, or a damaged one", cmp.Or(where, c.File)),
 			Hint: "remove the file and a new key is made at the next start; programs then need the new one",
 		}
 	}

@@ -6,13 +6,10 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +20,7 @@ import (
 	"github.com/hufu-project/hufu/internal/gateway"
 	"github.com/hufu-project/hufu/internal/keeper"
 	"github.com/hufu-project/hufu/internal/registry"
+	"github.com/hufu-project/hufu/internal/store/engine"
 	"github.com/hufu-project/hufu/internal/store/sealed"
 	"github.com/hufu-project/hufu/internal/webauth"
 	"github.com/hufu-project/hufu/internal/wechat"
@@ -41,18 +39,8 @@ type Options struct {
 	Version string
 }
 
-// Error is an error of New with a way out for people. Its texts hold no
-// secret.
-type Error struct {
-	Err  error
-	Hint string
-}
-
-// Error gives the error without the hint.
-func (e *Error) Error() string { return e.Err.Error() }
-
-// Unwrap gives Err.
-func (e *Error) Unwrap() error { return e.Err }
+// Error is an error of New with a way out for people. Its texts hold no secret.
+type Error = engine.Error
 
 // Server is one node of Hufu.
 type Server struct {
@@ -86,7 +74,7 @@ type Server struct {
 // minute at most. What a person can put right comes as an *Error with a hint.
 // Call Close if Run is never called.
 func New(cfg *config.Config, o Options) (_ *Server, err error) {
-	s := &Server{log: o.Log, version: o.Version, node: nodeName(), began: time.Now()}
+	s := &Server{log: o.Log, version: o.Version, node: keeper.NodeName(), began: time.Now()}
 	s.draining, s.drain = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
@@ -94,7 +82,7 @@ func New(cfg *config.Config, o Options) (_ *Server, err error) {
 		}
 	}()
 
-	st, keys, err := openStore(s.draining, cfg, o.Log)
+	st, keys, err := engine.Open(s.draining, cfg, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -169,15 +157,14 @@ func New(cfg *config.Config, o Options) (_ *Server, err error) {
 	return s, nil
 }
 
-// nodeName names this process in attempts, in the audit record and for
-// operators: the machine, so that a person finds it, and a drawn part, because
-// no two processes may share a name, not even one after the other.
-func nodeName() string {
-	host, err := os.Hostname()
-	if err != nil || host == "" {
-		host = "hufu"
-	}
-	return host[:min(len(host), 40)] + "-" + strings.ToLower(rand.Text()[:6])
+// recallTime bounds what is asked of the store before the process starts.
+const recallTime = 30 * time.Second
+
+// recall lets web authorization count what a process before this one began.
+func recall(ctx context.Context, users *webauth.Auth) error {
+	ctx, cancel := context.WithTimeout(ctx, recallTime)
+	defer cancel()
+	return users.Recall(ctx)
 }
 
 // Node is the name of this process.

@@ -1,4 +1,4 @@
-package server
+package engine
 
 import (
 	"context"
@@ -11,30 +11,30 @@ import (
 	"github.com/hufu-project/hufu/internal/store/sealed"
 )
 
-// ErrNoStoreYet is what CheckStore says of an embedded store that the first
-// start will make, ErrStoreInUse of one that a running node has open.
+// ErrNoneYet is what Check says of an embedded store that the first
+// start will make, ErrInUse of one that a running node has open.
 var (
-	ErrNoStoreYet = errors.New("there is no such store yet; the first start makes it")
-	ErrStoreInUse = errors.New("a running hufu has the store open")
+	ErrNoneYet = errors.New("there is no such store yet; the first start makes it")
+	ErrInUse   = errors.New("a running hufu has the store open")
 )
 
-// CheckStore opens the store of a configuration as New would, and says what is
+// Check opens the store of a configuration as Open would, and says what is
 // wrong with it or with the master key. It writes no record; an empty database
 // is given its table. Doubts are what may cost records there, in words for
 // people; a wrong master key is both an *Error and a *sealed.UnknownKey. It blocks
 // for half a minute at most.
-func CheckStore(ctx context.Context, cfg *config.Config) (doubts []string, err error) {
+func Check(ctx context.Context, cfg *config.Config) (doubts []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
-	path, embedded := boltFile(cfg)
+	path, embedded := File(cfg)
 	if embedded {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil, ErrNoStoreYet
+			return nil, ErrNoneYet
 		}
 	}
-	inner, empty, err := openInner(ctx, cfg, func(doubt string) { doubts = append(doubts, doubt) })
+	inner, empty, err := openBare(ctx, cfg, func(doubt string) { doubts = append(doubts, doubt) })
 	if embedded && errors.Is(err, bolt.ErrInUse) {
-		return nil, ErrStoreInUse
+		return nil, ErrInUse
 	}
 	if err != nil {
 		return nil, err

@@ -1,6 +1,9 @@
-package server
+// Package engine opens the store that a configuration names: it finds the engine
+// by the scheme of the address, reads the master key, and seals.
+package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,25 +20,40 @@ import (
 	"github.com/hufu-project/hufu/internal/store/postgres"
 	"github.com/hufu-project/hufu/internal/store/redis"
 	"github.com/hufu-project/hufu/internal/store/sealed"
-	"github.com/hufu-project/hufu/internal/webauth"
 )
 
 // openTime bounds what is asked of the store before the process starts.
 const openTime = 30 * time.Second
 
-// boltFile is the file of an embedded store; ok is false for a store that
-// stands elsewhere.
-func boltFile(cfg *config.Config) (path string, ok bool) {
+// Error is an error of opening with a way out for people. Its texts hold no
+// secret.
+type Error struct {
+	Err  error
+	Hint string
+}
+
+// Error gives the error without the hint.
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap gives Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// File is the file of an embedded store; ok is false for a store that stands
+// elsewhere.
+func File(cfg *config.Config) (path string, ok bool) {
 	return strings.CutPrefix(cfg.Store.Reveal(), "bolt:")
 }
 
-// openStore opens the store of the configuration, sealed by the master key. A
-// master key is drawn only for an embedded store that is empty: whoever could
-// draw one for a store that is not would lock its records away.
-func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*sealed.Store, *sealed.Keyring, error) {
+// Open opens the store of the configuration, sealed by the master key. A master
+// key is drawn only for an embedded store that is empty: whoever could draw one
+// for a store that is not would lock its records away. It blocks for half a
+// minute at most. What a person can put right comes as an *Error with a hint;
+// bolt.ErrInUse is an embedded store that another process has open. What may
+// cost records in a shared store is logged.
+func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*sealed.Store, *sealed.Keyring, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
-	inner, mayCreate, err := openInner(ctx, cfg, func(doubt string) { log.Warn("the store may lose records", "why", doubt) })
+	inner, mayCreate, err := openBare(ctx, cfg, func(doubt string) { log.Warn("the store may lose records", "why", doubt) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -46,9 +64,9 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (*seal
 	return st, ring, nil
 }
 
-// openInner opens what lies below the seal.
-func openInner(ctx context.Context, cfg *config.Config, warn func(doubt string)) (inner store.Store, empty bool, err error) {
-	if path, embedded := boltFile(cfg); embedded {
+// openBare opens what lies below the seal.
+func openBare(ctx context.Context, cfg *config.Config, warn func(doubt string)) (inner store.Store, empty bool, err error) {
+	if path, embedded := File(cfg); embedded {
 		st, err := bolt.Open(path)
 		if err != nil {
 			return nil, false, err
@@ -102,7 +120,7 @@ func engine[A any, S shared](parse func(string) (A, error), open func(context.Co
 
 func seal(ctx context.Context, cfg *config.Config, inner store.Store, mayCreate bool) (*sealed.Store, *sealed.Keyring, error) {
 	file, err := sealed.LoadOrCreateKeys(cfg.MasterKeyFile, mayCreate)
-	if _, embedded := boltFile(cfg); !embedded && errors.Is(err, fs.ErrNotExist) {
+	if _, embedded := File(cfg); !embedded && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, &Error{
 			Err:  err,
 			Hint: fmt.Sprintf(`all nodes need the same file; for a new store make it once: (umask 077; echo "hufu-master-key-1 $(head -c 32 /dev/urandom | base64)" > %s)`, cfg.MasterKeyFile),
@@ -122,24 +140,10 @@ func seal(ctx context.Context, cfg *config.Config, inner store.Store, mayCreate 
 }
 
 func wrongKey(cfg *config.Config, unknown *sealed.UnknownKey) error {
+	where, _ := filepath.Abs(cfg.MasterKeyFile) // empty where there is no working directory
 	return &Error{
 		Err: fmt.Errorf("%s is not the master key of store %s: it is key %s, and the store needs key %s",
 			cfg.MasterKeyFile, cfg.StoreName(), strings.Join(unknown.Have, ", "), unknown.ID),
-		Hint: fmt.Sprintf("put the file with key %s back at %s; nothing in the store was changed", unknown.ID, absolute(cfg.MasterKeyFile)),
+		Hint: fmt.Sprintf("put the file with key %s back at %s; nothing in the store was changed", unknown.ID, cmp.Or(where, cfg.MasterKeyFile)),
 	}
-}
-
-// absolute is path as people find it, wherever the process was started.
-func absolute(path string) string {
-	if abs, err := filepath.Abs(path); err == nil {
-		return abs
-	}
-	return path
-}
-
-// recall lets web authorization count what a process before this one began.
-func recall(ctx context.Context, users *webauth.Auth) error {
-	ctx, cancel := context.WithTimeout(ctx, openTime)
-	defer cancel()
-	return users.Recall(ctx)
 }
