@@ -33,6 +33,23 @@ func FromEnv(env Env) (*Config, error) {
 	return finish(read("", env))
 }
 
+// Default is a Config, an App or a Client that holds the defaults.
+func Default[T Config | App | Client]() (v T) {
+	setDefaults(reflect.ValueOf(&v).Elem())
+	return v
+}
+
+// Check is for a configuration that is made in code, beginning with Default. It
+// checks as Load does, fills in Warnings and what follows from other keys, and
+// reads no file but those of TLS. The error is of type Problems, without places.
+func (c *Config) Check() error {
+	src, rep := newSource(func(string) (string, bool) { return "", false }, ""), newReport("")
+	rep.marks["store"] = mark{} // it was given, even if by its default
+	rep.check(c, src)
+	_, err := finish(c, rep.problems.sorted())
+	return err
+}
+
 func finish(c *Config, ps Problems) (*Config, error) {
 	if ps.fatal() {
 		return nil, ps
