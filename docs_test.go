@@ -243,7 +243,7 @@ func TestDocumentedExamplesRun(t *testing.T) {
 					r.save(b)
 				case b.lang == "json" && b.follows:
 					r.expect(b)
-				case b.lang != "sh" && b.lang != "text" && b.lang != "mermaid" && b.lang != "json":
+				case b.lang != "sh" && b.lang != "text" && b.lang != "mermaid" && b.lang != "json" && b.lang != "go": // Go has a test of its own
 					t.Errorf("%s:%d: what is a block of %s?", file, b.line, b.lang)
 				}
 			}

@@ -8,18 +8,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 
 	"github.com/hufu-project/hufu"
 	"github.com/hufu-project/hufu/local"
 	"github.com/hufu-project/hufu/wxsim"
 )
 
-// place is a simulated WeChat, and a working directory for an example.
+// place is a simulated WeChat, and a working directory, for an example.
 type place struct {
 	sim    *wxsim.Sim
 	wechat string
-	dir    string
 	end    func()
 }
 
@@ -27,9 +25,16 @@ func run() *place {
 	sim := wxsim.New(wxsim.Options{Quirks: wxsim.NoQuirks})
 	check(sim.AddApp(wxsim.App{ID: "wx0123456789abcdef", Secret: "0123456789abcdef0123456789abcdef"}))
 	platform := httptest.NewServer(sim)
+	before, err := os.Getwd()
+	check(err)
 	dir, err := os.MkdirTemp("", "hufu-example-")
 	check(err)
-	return &place{sim, platform.URL, dir, func() { platform.Close(); check(os.RemoveAll(dir)) }}
+	check(os.Chdir(dir)) // examples run one after the other
+	return &place{sim, platform.URL, func() {
+		platform.Close()
+		check(os.Chdir(before))
+		check(os.RemoveAll(dir))
+	}}
 }
 
 func check(err error) {
@@ -41,7 +46,7 @@ func check(err error) {
 // options are what a program would write, and the simulator in WeChat's place.
 func (p *place) options() local.Options {
 	return local.Options{
-		Store:  "bolt:" + filepath.Join(p.dir, "hufu.db"),
+		Store:  "bolt:hufu.db",
 		Apps:   []local.App{{AppID: "wx0123456789abcdef", Secret: "0123456789abcdef0123456789abcdef"}},
 		APIURL: p.wechat,
 		Log:    slog.New(slog.DiscardHandler),
@@ -54,11 +59,13 @@ func Example() {
 	os.Setenv("SHOP_SECRET", "0123456789abcdef0123456789abcdef")
 	ctx := context.Background()
 
-	keeper, err := local.Open(ctx, local.Options{
-		Store:  "bolt:" + filepath.Join(simulated.dir, "hufu.db"), // or redis://…, postgres://…, mysql://…
-		Apps:   []local.App{{AppID: "wx0123456789abcdef", Secret: os.Getenv("SHOP_SECRET")}},
-		APIURL: simulated.wechat, // left out, it is WeChat
-	})
+	options := local.Options{
+		Store: "bolt:hufu.db", // or redis://…, rediss://…, postgres://…, mysql://…
+		Apps:  []local.App{{AppID: "wx0123456789abcdef", Secret: os.Getenv("SHOP_SECRET")}},
+	}
+	options.APIURL = simulated.wechat // in place of https://api.weixin.qq.com
+	options.Log = slog.New(slog.DiscardHandler)
+	keeper, err := local.Open(ctx, options)
 	if err != nil {
 		panic(err)
 	}

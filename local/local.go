@@ -2,10 +2,11 @@
 // the credentials. It keeps them as the server does, by the same code, in the
 // same stores, and gives them out through package hufu's [hufu.Client].
 //
-//	keeper, err := local.Open(ctx, local.Options{
-//		Store: "bolt:hufu.db",
+//	options := local.Options{
+//		Store: "bolt:hufu.db", // or redis://…, rediss://…, postgres://…, mysql://…
 //		Apps:  []local.App{{AppID: "wx0123456789abcdef", Secret: os.Getenv("SHOP_SECRET")}},
-//	})
+//	}
+//	keeper, err := local.Open(ctx, options)
 //	defer keeper.Close()
 //	token, err := keeper.Token(ctx, "wx0123456789abcdef")
 //

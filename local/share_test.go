@@ -194,10 +194,43 @@ func TestOneProcessAtATimeHasAFile(t *testing.T) {
 }
 
 // A program and a server share a store, so that programs can move from one to
-// the other one by one.
+// the other one by one. From a file they move one after the other. Nothing is
+// issued for it.
 func TestAProgramAndAServerShareAStore(t *testing.T) {
 	t.Parallel()
 	s := newShared(t, "redis://"+redistest.Start(t).Addr)
+	remote := s.serve()
+	k := s.keep()
+	value := s.token(k)
+	if token, err := remote.Token(t.Context(), shop); err != nil || token != value || s.sim.Issues(shop) != 1 {
+		t.Errorf("%d issues, or different tokens: %v", s.sim.Issues(shop), err)
+	}
+	s.must(k.Close())
+
+	s = newShared(t, "bolt:")
+	s.store += filepath.Join(s.dir, "hufu.db")
+	k = s.keep()
+	value = s.token(k)
+	s.must(k.Close())
+	if token, err := s.serve().Token(t.Context(), shop); err != nil || token != value || s.sim.Issues(shop) != 1 {
+		t.Errorf("from a file: %d issues, or different tokens: %v", s.sim.Issues(shop), err)
+	}
+}
+
+// keep opens the store in this process.
+func (s *shared) keep() *local.Keeper {
+	s.t.Helper()
+	o := s.options()
+	o.Store, o.MasterKeyFile = s.store, s.keyFile
+	k, err := local.Open(s.t.Context(), o)
+	s.must(err)
+	s.t.Cleanup(func() { _ = k.Close() })
+	return k
+}
+
+// serve starts a server on the store, and gives a client of it.
+func (s *shared) serve() *hufu.Client {
+	s.t.Helper()
 	key, sum := access.NewKey()
 	cfg := config.Default[config.Config]()
 	cfg.Listen = config.Listen{API: "127.0.0.1:0", Web: "127.0.0.1:0", Admin: "127.0.0.1:0"}
@@ -212,22 +245,15 @@ func TestAProgramAndAServerShareAStore(t *testing.T) {
 	s.must(cfg.Check())
 	node, err := server.New(&cfg, server.Options{Log: slog.New(slog.NewTextHandler(s.log, nil)), Version: "test"})
 	s.must(err)
-	ended := make(chan error, 1)
 	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
 	go func() { ended <- node.Run(ctx) }()
-	t.Cleanup(func() { stop(); s.must(<-ended) })
-
-	remote, err := hufu.New(node.URL("api"), key.Reveal())
+	c, err := hufu.New(node.URL("api"), key.Reveal())
 	s.must(err)
-	defer remote.Close()
-	o := s.options()
-	o.Store, o.MasterKeyFile = s.store, s.keyFile
-	k, err := local.Open(t.Context(), o)
-	s.must(err)
-	defer k.Close()
-	one, err := remote.Token(t.Context(), shop)
-	s.must(err)
-	if s.token(k) != one || s.sim.Issues(shop) != 1 {
-		t.Errorf("%d issues, or different tokens", s.sim.Issues(shop))
-	}
+	s.t.Cleanup(func() {
+		_ = c.Close()
+		stop()
+		s.must(<-ended)
+	})
+	return c
 }
