@@ -42,6 +42,7 @@ lint: ## gofmt, gofumpt, go vet, staticcheck, generated files, and the state of 
 	go mod verify
 
 bench: ## the measured promises: the price of a read, a call and a login, 100,000 apps; the stores against their bare drivers
+	go test -run '^TestAWarmReadCostsALoad$$' -bench '^BenchmarkWarmRead$$' -v .
 	go test -run '^$$' -bench '^(BenchmarkRead|BenchmarkCall|BenchmarkLogin|BenchmarkHundredThousandApps)$$' ./internal/api ./internal/gateway ./internal/webauth ./internal/keeper
 	go test -run '^$$' -bench '^BenchmarkAgainstDriver$$' ./internal/store/postgres ./internal/store/mysql
 

@@ -86,6 +86,25 @@ func Example() {
 	// Output: true <nil>
 }
 
+func ExampleNew() {
+	hufuServer := run()
+	defer hufuServer.end()
+	client, err := hufu.New(hufuServer.url, hufuServer.key) // http://127.0.0.1:8700, hufu_…
+	if err != nil {
+		panic(err)
+	}
+	defer client.Close()
+
+	token, err := client.Token(context.Background(), "wx0123456789abcdef")
+	fmt.Println(hufuServer.sim.Valid("wx0123456789abcdef", token), err)
+
+	_, err = hufu.New("127.0.0.1:8700", hufuServer.key)
+	fmt.Println(err)
+	// Output:
+	// true <nil>
+	// hufu: the server's address is not a URL such as http://127.0.0.1:8700
+}
+
 func ExampleClient_Transport() {
 	hufuServer := run()
 	defer hufuServer.end()
