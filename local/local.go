@@ -53,9 +53,9 @@ const (
 // *hufu.Client is given keeper.Client, and works with either.
 //
 // It is safe for concurrent use; a program needs one, for all its apps. A
-// process that ends without Close, or is killed, costs nothing but the time that
-// an issue under way would have saved: the next start, or another process,
-// goes on.
+// process that is killed, or ends without Close, leaves nothing behind that the
+// next start, or another process, does not put right. To Close keeper.Client is
+// not enough: the keeper goes on.
 type Keeper struct {
 	*hufu.Client
 

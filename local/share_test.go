@@ -11,9 +11,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hufu-project/hufu"
 	"github.com/hufu-project/hufu/internal/access"
@@ -214,6 +216,34 @@ func TestAProgramAndAServerShareAStore(t *testing.T) {
 	s.must(k.Close())
 	if token, err := s.serve().Token(t.Context(), shop); err != nil || token != value || s.sim.Issues(shop) != 1 {
 		t.Errorf("from a file: %d issues, or different tokens: %v", s.sim.Issues(shop), err)
+	}
+}
+
+// The store is killed and comes back: who reads does not notice, and then all
+// goes on.
+func TestAStoreThatIsAwayIsNotNoticed(t *testing.T) {
+	t.Parallel()
+	on := redistest.Start(t, "--appendfsync", "always")
+	s := newShared(t, "redis://"+on.Addr)
+	k := s.keep()
+	value, source := s.token(k), k.Source(shop)
+	on.Kill()
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); runtime.Gosched() {
+		if token, err := source.Token(); err != nil || token != value {
+			t.Fatalf("a read failed, or brought another token: %v", err)
+		}
+	}
+	on.Start()
+	s.must(s.sim.Revoke(shop))
+	redistest.Eventually(t, func() error {
+		next, err := k.Report(t.Context(), shop, value, 40001)
+		if err == nil && (next == value || !s.sim.Valid(shop, next)) {
+			err = errors.New("the token is still the dead one")
+		}
+		return err
+	})
+	if n := s.sim.Issues(shop); n != 2 {
+		t.Errorf("%d issues", n)
 	}
 }
 
