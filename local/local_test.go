@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -24,10 +25,15 @@ import (
 	"github.com/hufu-project/hufu/wxsim"
 )
 
+// TestMain lets many tests run at a time: they mostly wait.
 func TestMain(m *testing.M) {
 	if os.Getenv(storeVariable) != "" {
 		program()
 		return
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }
