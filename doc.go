@@ -19,6 +19,9 @@
 // prints them: errors never hold a value or the client key, and a [Credential]
 // and a [Client] print without theirs.
 //
+// A program that wants no server has the same from package local, which keeps the
+// credentials itself.
+//
 // A client with tokens: phantom is given phantom tokens, which only Hufu
 // accepts; the calls must then go through Hufu too.
 package hufu
