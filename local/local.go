@@ -115,9 +115,9 @@ func Open(ctx context.Context, o Options) (_ *Keeper, err error) {
 		Store: k.store, Registry: k.registry, Upstream: k.upstream, Life: k.cfg.WeChat.Life,
 		TagKey: keys.Derive("etag"), Alone: k.store.Alone(), Node: node, Log: k.log,
 	})
-	k.follow.begin(func(ctx context.Context) { _ = k.registry.Run(ctx) })
+	k.follow.begin(func(ctx context.Context) { k.tell("follow the store", k.registry.Run(ctx)) })
 	k.follow.begin(func(ctx context.Context) { k.store.Follow(ctx, k.cfg.MasterKeyFile, node, k.log) })
-	k.keep.begin(func(ctx context.Context) { _ = kept.Run(ctx) })
+	k.keep.begin(func(ctx context.Context) { k.tell("keep credentials", kept.Run(ctx)) })
 
 	k.Client, err = hufu.New("http://in-this-process", key.Reveal(), hufu.WithTransport(inside{api.New(api.Options{
 		Registry: k.registry, Keeper: kept, Guard: access.New(k.registry, k.audit, node, k.log),
@@ -193,6 +193,13 @@ func (k *Keeper) end() error {
 		return fmt.Errorf("hufu: close: %w", err)
 	}
 	return nil
+}
+
+// tell logs that a part ended by itself.
+func (k *Keeper) tell(what string, err error) {
+	if err != nil {
+		k.log.Error("a part of the keeper ended", "part", what, "err", err)
+	}
 }
 
 // warn says what is odd about a configuration.

@@ -219,6 +219,23 @@ func TestAProgramAndAServerShareAStore(t *testing.T) {
 	}
 }
 
+// Nobody draws a master key for a store that others may have; who has none is
+// told how to make it.
+func TestASharedStoreNeedsItsMasterKey(t *testing.T) {
+	t.Parallel()
+	s := newShared(t, "redis://"+redistest.Start(t).Addr)
+	s.must(os.Remove(s.keyFile))
+	o := s.options()
+	o.Store, o.MasterKeyFile = s.store, s.keyFile
+	_, err := local.Open(t.Context(), o)
+	if e, ok := errors.AsType[*hufu.Error](err); !ok || !strings.Contains(e.Hint, "make it once") || !strings.Contains(e.Hint, s.keyFile) {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(s.keyFile); err == nil {
+		t.Error("a key was drawn")
+	}
+}
+
 // The store is killed and comes back: who reads does not notice, and then all
 // goes on.
 func TestAStoreThatIsAwayIsNotNoticed(t *testing.T) {
