@@ -284,6 +284,30 @@ func TestDeclareReplacesTheApps(t *testing.T) {
 	})
 }
 
+// An AppSecret is changed without a gap: the new one is given beside the old one
+// before WeChat knows it, and after that the old one is in nobody's way.
+func TestAnAppSecretIsChanged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const next = "canary-next-appsecret-of-the-shop"
+		w := newWorld(t)
+		o := w.options()
+		o.Apps[0].Secret, o.Apps[0].OldSecret = next, secret
+		k, err := local.Open(t.Context(), o)
+		w.must(err)
+		defer k.Close()
+		first := w.token(k)
+		w.must(w.sim.ResetSecret(shop, next))
+		for range 4 * 60 {
+			time.Sleep(time.Minute)
+			w.token(k)
+		}
+		if w.token(k) == first {
+			t.Error("nothing was renewed with the new AppSecret")
+		}
+	})
+}
+
 // Close ends who waits, and waits itself; nothing runs afterwards.
 func TestCloseEndsEverything(t *testing.T) {
 	t.Parallel()
