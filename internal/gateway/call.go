@@ -199,10 +199,10 @@ func (c *call) refuse(err error) error {
 // is -1, as WeChat answers when it is busy: SDKs repeat such a call. What may
 // have had its effect is no answer of WeChat's kind, lest they do.
 func (c *call) fail(err error) error {
-	c.result = failed
-	if c.r.Context().Err() != nil {
-		c.result = left
+	if gone := c.r.Context().Err(); gone != nil {
+		return gone // the result is left; nobody reads an answer
 	}
+	c.result = failed
 	e, ok := errors.AsType[*wechat.Error](err)
 	if ok && e.Outcome == wechat.NotSent && !c.clock.over() {
 		c.errcode = -1

@@ -220,6 +220,25 @@ func TestAProgramThatHasGoneEndsItsCall(t *testing.T) {
 	}
 }
 
+// A program that hangs up is no failure of WeChat's.
+func TestAProgramThatHasGoneIsNoError(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{})
+	w.token()
+	ctx, cancel := context.WithCancel(t.Context())
+	w.instead(sendPath, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // or else nobody hears of the end
+		cancel()
+		<-r.Context().Done()
+	})
+	r := httptest.NewRequestWithContext(ctx, "POST", sendPath, strings.NewReader(message))
+	r.Header.Set("X-Hufu-Key", w.keys["one"])
+	w.surface.ServeHTTP(httptest.NewRecorder(), r)
+	if log := w.log.String(); !strings.Contains(log, "result=left") || strings.Contains(log, "level=ERROR") {
+		t.Error(log)
+	}
+}
+
 func TestWeChatSeesNothingOfABodyThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{})
