@@ -159,7 +159,7 @@ func (c *call) send(token credential.Credential) (*answer, error) {
 
 // heal reports a token that WeChat refused, and sends the call once more if
 // another one is then in hand. It returns the answer to pass on; the error says
-// that there is no token to be had.
+// that there is no token to be had, or that the caller may not call any more.
 func (c *call) heal(token credential.Credential, a *answer) (*answer, error) {
 	if last, ok := c.hands.before(token); ok {
 		a.resp.Body.Close()
@@ -167,7 +167,11 @@ func (c *call) heal(token credential.Credential, a *answer) (*answer, error) {
 		return c.send(last)
 	}
 	c.clock.allow(idleTime)
-	next, err := c.Keeper.Report(c.ctx, token.Key, keeper.Claim{Value: token.Value, Errcode: a.errcode, Seen: true})
+	// The next token is put in as the first was: for who may still call, and
+	// recorded.
+	next, _, err := c.Guard.Call(c.caller, c.app, c.r.URL.Path, func() (credential.Credential, error) {
+		return c.Keeper.Report(c.ctx, token.Key, keeper.Claim{Value: token.Value, Errcode: a.errcode, Seen: true})
+	})
 	if err == nil && next.Value.Equal(token.Value) {
 		return a, nil // WeChat says so of a token that it accepts elsewhere
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -103,6 +104,39 @@ func TestAHundredCallsOnADeadTokenCostOneIssue(t *testing.T) {
 				t.Error(v)
 			}
 		})
+	}
+}
+
+// The second token is put in as the first was: for a client that may still
+// call, and with a record.
+func TestHealingGoesByTheGuard(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{life: short})
+	w.token()
+	must(t, w.sim.Revoke(shop))
+	if a := w.ask("POST", sendPath, "one", message); a.code() != 0 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	audit, err := os.ReadFile(w.file)
+	must(t, err)
+	for _, generation := range []string{`"generation":1,`, `"generation":2,`} {
+		if n := strings.Count(string(audit), generation); n != 1 {
+			t.Errorf("%d records of %s\n%s", n, generation, audit)
+		}
+	}
+	must(t, w.sim.Revoke(shop))
+	const probe = "/cgi-bin/get_api_domain_ip"
+	w.instead(probe, func(out http.ResponseWriter, r *http.Request) {
+		delete(w.clients, "one")
+		w.declare(w.app(shop, config.Stable))
+		w.sim.ServeHTTP(out, r)
+	})
+	before := w.reached(sendPath)
+	if a := w.ask("POST", sendPath, "one", message); a.code() != 40125 {
+		t.Errorf("a client that is gone: %d %s", a.status, a.body)
+	}
+	if n := w.reached(sendPath) - before; n != 1 || w.reached(probe) == 0 {
+		t.Errorf("the call was sent %d times", n)
 	}
 }
 
