@@ -77,6 +77,11 @@ func receive(w http.ResponseWriter, r *http.Request, limit config.Size, end time
 	}
 	switch {
 	case err == nil:
+		// What came in chunks has taken room for the longest there may be.
+		if rest := b.taken - int64(cap(b.memory)); rest > 0 {
+			all.used.Add(-rest)
+			b.taken -= rest
+		}
 		// What is left of the deadline must not end the wait for the answer.
 		_ = control.SetReadDeadline(time.Time{})
 		return b, nil
