@@ -33,7 +33,7 @@ func errcodeOf(text []byte) int {
 			depth--
 		case '"':
 			end := i + 1 + stringLen(text[i+1:])
-			if depth == 1 && text[bracket(text)] == '{' && string(text[i:end+1]) == `"errcode"` {
+			if depth == 1 && text[bracket(text)] == '{' && saysErrcode(text[i:end+1]) {
 				if number, ok := valueAfter(text[end+1:]); ok {
 					found++
 					n, err := strconv.Atoi(string(number))
@@ -50,6 +50,12 @@ func errcodeOf(text []byte) int {
 		return 0
 	}
 	return code
+}
+
+// saysErrcode reports whether a JSON string is "errcode", with escapes or without.
+func saysErrcode(text []byte) bool {
+	var s string
+	return string(text) == `"errcode"` || bytes.IndexByte(text, '\\') >= 0 && json.Unmarshal(text, &s) == nil && s == "errcode"
 }
 
 // bracket is where valid JSON begins.

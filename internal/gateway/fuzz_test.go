@@ -79,7 +79,7 @@ func FuzzWhatIsSentIsWhatWasChecked(f *testing.F) {
 func FuzzErrcode(f *testing.F) {
 	for _, s := range []string{
 		`{"errcode":40001}`, "\xef\xbb\xbf{\"errcode\" : 42001 , \"a\":[]}", `{"a":{"errcode":1},"errcode":-1}`, `{"errcode":"1"}`, `[{"errcode":1}]`,
-		`{"errcode":1e3}`, `{"errcode":1}x`, `{"a":"\"errcode\":1"}`, `{"errcode":1,"errcode":2}`, `{"\u0065rrcode":1}`, `{"a\\":"errcode","errcode":7}`, `"errcode"`,
+		`{"errcode":1e3}`, `{"errcode":1}x`, `{"a":"\"errcode\":1"}`, `{"errcode":1,"errcode":2}`, `{"\u0065rrcode":1}`, `{"errcode":1,"\u0065rrcode":2}`, `{"a\\":"errcode","errcode":7}`, `"errcode"`,
 	} {
 		f.Add([]byte(s))
 	}
