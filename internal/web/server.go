@@ -23,8 +23,9 @@ const (
 )
 
 // NewServer makes a server that no peer can hold up: headers within 5 s and
-// 32 KiB, answers within 30 s, idle connections for a minute. Once draining
-// ends, every answer says that its connection closes. tls may be nil.
+// 32 KiB, bodies within 10 s or what their reader says, answers within 30 s, idle
+// connections for a minute. Once draining ends, every answer says that its
+// connection closes. tls may be nil.
 func NewServer(draining context.Context, h http.Handler, conf *tls.Config, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: leaving{h, draining}, TLSConfig: conf,
@@ -49,6 +50,12 @@ type leaving struct {
 func (l leaving) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if l.draining.Err() != nil {
 		Leave(w)
+	}
+	if r.ContentLength != 0 {
+		// Where no handler reads the body, net/http does before it answers or
+		// closes, to find the next request behind it. A recorder in a test has
+		// no deadline to set; a connection always has.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 	}
 	l.Handler.ServeHTTP(w, r)
 }

@@ -223,6 +223,34 @@ func TestSlowBodiesAreCutOff(t *testing.T) {
 	})
 }
 
+// Whoever is refused is refused in time, and let go of, though no handler reads
+// the body: net/http waits for its end.
+func TestBodiesThatNobodyReadsAreCutOff(t *testing.T) {
+	t.Parallel()
+	s := NewSurface(discard())
+	s.Handle("POST", "/long", func(w http.ResponseWriter, _ *http.Request, _ access.Request) error {
+		_, _ = w.Write(make([]byte, 10<<10)) // more than waits for the handler's end
+		return nil
+	})
+	for _, path := range []string{"/nothing", "/long"} {
+		for _, body := range []string{"Content-Length: 100\r\n\r\nx", "Transfer-Encoding: chunked\r\n\r\n5\r\nx"} {
+			bubble(t, s, func(t *testing.T, _ *http.Server, p pipes) {
+				c := p.dial()
+				start := time.Now()
+				_, _ = io.WriteString(c, "POST "+path+" HTTP/1.1\r\nHost: h\r\n"+body)
+				in := bufio.NewReader(c)
+				if _, err := http.ReadResponse(in, nil); err != nil {
+					t.Errorf("%s %q: %v", path, body, err)
+				}
+				_, _ = io.Copy(io.Discard, in)
+				if took := time.Since(start); took > bodyTime+time.Second {
+					t.Errorf("%s %q held a connection for %v", path, body, took)
+				}
+			})
+		}
+	}
+}
+
 // TestSlowReadersAreCutOff, and what is late is late for them alone.
 func TestSlowReadersAreCutOff(t *testing.T) {
 	t.Parallel()
