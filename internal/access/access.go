@@ -23,7 +23,7 @@ import (
 var (
 	ErrUnauthorized = errors.New("no valid client key")
 	ErrForbidden    = errors.New("not allowed")
-	ErrLimited      = errors.New("too many wrong client keys")
+	ErrLimited      = errors.New("too many requests")
 	ErrUnrecorded   = errors.New("the audit record cannot be written")
 )
 
@@ -71,6 +71,7 @@ type Guard struct {
 	node     string
 	log      *slog.Logger
 	wrong    *limiter
+	paces    *paces
 
 	mu    sync.RWMutex // guards the map, not what it points to
 	hands map[handOut]*handed
@@ -81,7 +82,7 @@ type Guard struct {
 
 // New makes a guard that records in audit under the name of this node.
 func New(reg *registry.Registry, audit *Audit, node string, log *slog.Logger) *Guard {
-	return &Guard{registry: reg, audit: audit, node: node, log: log, wrong: newLimiter(), hands: map[handOut]*handed{}}
+	return &Guard{registry: reg, audit: audit, node: node, log: log, wrong: newLimiter(), paces: newPaces(), hands: map[handOut]*handed{}}
 }
 
 // Counts is what a guard counted since the start.
@@ -98,8 +99,10 @@ func (g *Guard) Counts() Counts {
 }
 
 // Authenticate finds the client that has a key and may call from ip. It reads
-// memory only, except that a denial is recorded. Errors: ErrUnauthorized,
-// ErrLimited, and ErrForbidden with Refusal.IP.
+// memory only, except that a denial is recorded. It is one request of the
+// client's and counts against limits.rate. Errors: ErrUnauthorized, ErrLimited
+// (the Caller tells whether a client asks too often, or somebody without a valid
+// key), and ErrForbidden with Refusal.IP.
 func (g *Guard) Authenticate(key string, ip netip.Addr, q Request) (Caller, error) {
 	caller := Caller{IP: ip, Request: q}
 	if !wellFormed(key) {
@@ -112,7 +115,16 @@ func (g *Guard) Authenticate(key string, ip netip.Addr, q Request) (Caller, erro
 		return caller, g.strange(caller, "unknown client key")
 	}
 	caller.Client = client
-	return caller, g.placed(caller)
+	return caller, g.admit(caller)
+}
+
+// admit lets the client of a caller in, from where it may call and as often as it
+// may.
+func (g *Guard) admit(c Caller) error {
+	if err := g.placed(c); err != nil {
+		return err
+	}
+	return g.paces.take(c.Client)
 }
 
 // placed refuses a caller whose client may not call from where it is.

@@ -47,14 +47,14 @@ func (g *Guard) mayLogIn(c Caller, app credential.App, r record) error {
 }
 
 // Bearer makes a caller of the client for which a token was handed out, for its
-// client key of that id: who brings the token shows no key. Errors: ErrForbidden for an address
-// that the client may not call from, ErrUnauthorized where there is no such
-// client any more.
+// client key of that id: who brings the token shows no key. It counts as Authenticate does. Errors:
+// ErrForbidden for an address that the client may not call from, ErrLimited,
+// ErrUnauthorized where there is no such client any more.
 func (g *Guard) Bearer(client string, key KeyID, c Caller) (Caller, error) {
 	found, ok := g.registry.Client(client)
 	if !ok {
 		return c, ErrUnauthorized
 	}
 	c.Client, c.KeyID = found, key
-	return c, g.placed(c)
+	return c, g.admit(c)
 }

@@ -112,6 +112,7 @@ func newWorld(t testing.TB, o options) *world {
 		w.client("signer", config.Phantom, shop, config.Ticket),
 		w.client("narrow", config.Phantom, shop, config.Ticket),
 		w.client("away", config.Real, shop, config.Token),
+		w.client("slow", config.Phantom, shop, config.Token, config.Ticket),
 	})
 	w.audit, err = access.OpenAudit(w.file, o.required)
 	must(t, err)
@@ -159,6 +160,9 @@ func (w *world) client(name, tokens, app string, allow ...config.Action) config.
 	}
 	if name == "narrow" {
 		c.JSHosts = []string{"shop.example", "*.m.example"}
+	}
+	if name == "slow" {
+		c.Limits.Rate = 1
 	}
 	if name == "away" {
 		c.From = prefixes("203.0.113.0/24")

@@ -34,7 +34,7 @@ type Client struct {
 	// ones, or "*." and a domain. None means any; WeChat itself takes only those
 	// that are registered with the app (JS接口安全域名).
 	JSHosts []string `yaml:"js_hosts"`
-	// Limits bound its calls through the gateway, on each node.
+	// Limits bound what it asks of each node.
 	Limits Limits `yaml:"limits"`
 	// Tokens is what this client is given: phantom, tokens that only Hufu's
 	// gateway accepts, or real, WeChat's own.
@@ -58,10 +58,11 @@ type Client struct {
 
 // Limits of a client; 0 is none.
 type Limits struct {
-	// Rate is how many calls it may begin in a second; so many may also come
-	// at once.
+	// Rate is how many requests it may begin in a second, through the gateway
+	// and otherwise; so many may also come at once.
 	Rate int `yaml:"rate"`
-	// Concurrency is how many of its calls may be under way at a time.
+	// Concurrency is how many of its calls through the gateway may be under way
+	// at a time.
 	Concurrency int `yaml:"concurrency"`
 }
 

@@ -67,7 +67,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, q access.Request
 		return err
 	}
 	caller, app, err := g.Guard.Identify(access.Caller{IP: g.programs.ClientIP(r), Request: q}, g.Phantoms, shown)
-	if err != nil {
+	if caller.Client == nil { // then err says why
 		web.AsWeChat(err, true).Write(w, q)
 		return nil
 	}
@@ -76,6 +76,9 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, q access.Request
 		began: time.Now(), result: left,
 	}
 	defer c.told()
+	if err != nil {
+		return c.refuse(err)
+	}
 	return c.run()
 }
 

@@ -72,7 +72,7 @@ func TestCallsAreCountedByClientAndPattern(t *testing.T) {
 
 func TestAppsAreCountedUpToABound(t *testing.T) {
 	t.Parallel()
-	g := &Gateway{limits: newLimits(), counts: newCounts()}
+	g := &Gateway{counts: newCounts()}
 	c := &call{Gateway: g, result: passed}
 	c.caller.Client = &registry.Client{}
 	for i := range 3 * maxApps {

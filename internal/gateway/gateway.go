@@ -34,7 +34,7 @@ type Options struct {
 type Gateway struct {
 	Options
 	programs *web.Surface
-	limits   *limits
+	limits   limits
 	room     room
 	counts   *counts
 	hands    hands
@@ -42,7 +42,7 @@ type Gateway struct {
 
 // New makes a gateway.
 func New(o Options) *Gateway {
-	return &Gateway{Options: o, limits: newLimits(), counts: newCounts()}
+	return &Gateway{Options: o, counts: newCounts()}
 }
 
 // Mount makes the gateway the last handler of the surface for programs.

@@ -3,80 +3,51 @@ package gateway
 import (
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/hufu-project/hufu/internal/registry"
 	"github.com/hufu-project/hufu/internal/web"
 )
 
-// limits holds the calls of this node to their bounds.
+// limits holds the calls under way on this node to their bounds. How many a
+// client begins in a second is bound where it is let in, in access.
 type limits struct {
 	total   atomic.Int64
-	start   time.Time
-	clients sync.Map // by name, *meter
+	clients sync.Map // by name, *atomic.Int64; clients are configured, so there are not many
 }
-
-// meter is what one client does. Clients are configured, so there are not many.
-type meter struct {
-	mu   sync.Mutex
-	now  int           // calls under way
-	next time.Duration // when the pace allows another call and nothing was saved up, since start
-}
-
-func newMeter() *meter { return &meter{next: -time.Second} }
-
-func newLimits() *limits { return &limits{start: time.Now()} }
 
 var (
-	errTooMany = &web.WeChatRefusal{Code: 45011, Text: "api minute-quota reach limit  mustslower  retry next minute: limits of this client in Hufu's configuration"}
+	errTooMany = &web.WeChatRefusal{Code: 45011, Text: "api minute-quota reach limit  mustslower  retry next minute: this client has as many calls under way as its limits.concurrency in the configuration allows"}
 	errFull    = &web.WeChatRefusal{Code: -1, Text: "system error: Hufu has as many calls under way as gateway.concurrency allows"}
 )
 
 // enter lets a call of a client begin; release ends it. The error is a
 // WeChatRefusal.
 func (l *limits) enter(c *registry.Client, most int) (release func(), err error) {
-	if l.total.Add(1) > int64(most) {
-		l.total.Add(-1)
+	leave, ok := enter(&l.total, most)
+	if !ok {
 		return nil, errFull
 	}
-	if c.Limits.Rate == 0 && c.Limits.Concurrency == 0 {
-		return func() { l.total.Add(-1) }, nil
+	if c.Limits.Concurrency == 0 {
+		return leave, nil
 	}
-	m, ok := l.clients.Load(c.Name)
+	under, ok := l.clients.Load(c.Name)
 	if !ok {
-		m, _ = l.clients.LoadOrStore(c.Name, newMeter())
+		under, _ = l.clients.LoadOrStore(c.Name, &atomic.Int64{})
 	}
-	if !m.(*meter).begin(time.Since(l.start), c.Limits.Rate, c.Limits.Concurrency) {
-		l.total.Add(-1)
+	leaveOwn, ok := enter(under.(*atomic.Int64), c.Limits.Concurrency)
+	if !ok {
+		leave()
 		return nil, errTooMany
 	}
-	return func() {
-		l.total.Add(-1)
-		m.(*meter).end()
-	}, nil
+	return func() { leaveOwn(); leave() }, nil
 }
 
-// begin counts a call, if it may begin: so many under way at a time, so many in
-// a second, as many again at once after a second of rest.
-func (m *meter) begin(now time.Duration, rate, concurrency int) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if concurrency > 0 && m.now >= concurrency {
-		return false
+// enter counts one more, up to most.
+func enter(n *atomic.Int64, most int) (leave func(), ok bool) {
+	leave = func() { n.Add(-1) }
+	if n.Add(1) > int64(most) {
+		leave()
+		return nil, false
 	}
-	if rate > 0 {
-		next := max(m.next, now-time.Second) + time.Second/time.Duration(rate)
-		if next > now {
-			return false
-		}
-		m.next = next
-	}
-	m.now++
-	return true
-}
-
-func (m *meter) end() {
-	m.mu.Lock()
-	m.now--
-	m.mu.Unlock()
+	return leave, true
 }

@@ -92,7 +92,7 @@ var table = []struct {
 }{
 	{access.ErrUnauthorized, Problem{Status: 401, Code: "unauthorized", Detail: "no valid client key", Hint: "send Authorization: Bearer <client key>"}},
 	{access.ErrForbidden, Problem{Status: 403, Code: "forbidden", Detail: "this client may not do that", Hint: "its allow list in the configuration says what it may do"}},
-	{access.ErrLimited, Problem{Status: 429, Code: "too_many_requests", Detail: "too many wrong client keys from this address", Hint: "some program here has an old or a wrong key"}},
+	{access.ErrLimited, Problem{Status: 429, Code: "too_many_requests", Detail: "too many requests", Hint: "ask less often"}},
 	{access.ErrUnrecorded, Problem{Status: 503, Code: "unrecorded", Detail: "the audit record cannot be written, and it is required", Hint: "see to the audit sink: is the disk full, is the reader of the pipe gone?", RetryAfter: 2 * time.Second}},
 	{credential.ErrNotFound, *NotFound()},
 	{credential.ErrDeclared, Problem{Status: 409, Code: "declared", Detail: "it is declared in the configuration and is read-only here", Hint: "change it in the configuration (file or environment) of every node, or take it out there first"}},

@@ -45,8 +45,8 @@ func AsWeChat(err error, secret bool) *WeChatRefusal {
 		return &WeChatRefusal{41004, "appsecret missing"}
 	case errors.Is(err, access.ErrUnauthorized):
 		return &WeChatRefusal{40125, "invalid appsecret"}
-	case errors.Is(err, access.ErrLimited):
-		return &WeChatRefusal{45011, "api minute-quota reach limit  mustslower  retry next minute"}
+	case errors.Is(err, access.ErrLimited) && r != nil:
+		return &WeChatRefusal{45011, "api minute-quota reach limit  mustslower  retry next minute: " + r.Reason + "; " + r.Hint}
 	case r != nil && r.IP.IsValid():
 		return &WeChatRefusal{40164, fmt.Sprintf("invalid ip %s ipv6 %s, not in whitelist", r.IP, netip.AddrFrom16(r.IP.As16()))}
 	case r != nil:
