@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Client asks one Hufu server with one client key. It is safe for concurrent
@@ -63,7 +64,7 @@ func New(baseURL, clientKey string, options ...Option) (*Client, error) {
 		return nil, errors.New("hufu: no client key; hufu client key makes one")
 	}
 	c := &Client{url: base, key: clientKey}
-	c.own = http.DefaultTransport.(*http.Transport).Clone()
+	c.own = newTransport()
 	c.own.MaxIdleConns, c.own.MaxIdleConnsPerHost = 0, 1024 // each follower has its own
 	// A connection that all of them share must be known to be alive.
 	c.own.HTTP2 = &http.HTTP2Config{SendPingTimeout: longWait / 2, PingTimeout: answerTime / 2}
@@ -83,6 +84,20 @@ func New(baseURL, clientKey string, options ...Option) (*Client, error) {
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil
+}
+
+// newTransport is a transport like http.DefaultTransport, which programs replace
+// with all sorts of things that are no *http.Transport.
+func newTransport() *http.Transport {
+	if t, ok := http.DefaultTransport.(*http.Transport); ok {
+		return t.Clone()
+	}
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		ForceAttemptHTTP2:   true,
+		IdleConnTimeout:     90 * time.Second,
+		TLSHandshakeTimeout: answerTime,
+	}
 }
 
 // FromEnv is New with the address in HUFU_URL (http://127.0.0.1:8700 where it

@@ -277,3 +277,27 @@ type closing struct {
 }
 
 func (c *closing) Close() error { c.closed = true; return nil }
+
+// Programs put what they like in the place of http.DefaultTransport; a Client
+// neither needs what was there nor shows its key to what is there now. Not in
+// parallel: others use it.
+func TestAReplacedDefaultTransportIsNoHindrance(t *testing.T) {
+	s := hufutest.NewServer(map[string]string{appID: "token"})
+	defer s.Close()
+	defer func(before http.RoundTripper) { http.DefaultTransport = before }(http.DefaultTransport)
+	http.DefaultTransport = stranger{}
+	c, err := hufu.New(s.URL, s.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if token, err := c.Token(t.Context(), appID); token != "token" {
+		t.Errorf("%q, %v", token, err)
+	}
+}
+
+type stranger struct{}
+
+func (stranger) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("a client key was shown to a stranger")
+}
