@@ -1,0 +1,47 @@
+//go:build unix
+
+package peers
+
+import (
+	"testing"
+	"time"
+
+	"github.com/hufu-project/hufu/wxsim"
+)
+
+// Two processes share a store. The first asks for a token, and its answer takes
+// 400 ms; the second asks meanwhile. When the token that WeChat replaced has
+// died (the overlap is 1 s here), each makes ten calls.
+func TestLateAnswer(t *testing.T) {
+	const ok, calls = "ok", "token calls meanwhile"
+	tb := newTable("E6 late answer", ok, calls)
+	shared := func(p peer) bool { return p.redis || p.program == "fastwego" }
+	each(t, 1, shared, func(t *testing.T, p peer) {
+		w := newWorld(t, p, wxsim.Options{Overlap: time.Second})
+		w.slow(400 * time.Millisecond)
+		read := order{N: 1, Wide: 1}
+		var all []*worker
+		if p.ours() {
+			w.serve() // the first node asks when it starts
+			all = w.workers(2)
+			until(t, "a token call", func() bool { return w.asked() == 1 })
+			w.slow(0)
+			together(all, read)
+		} else {
+			all = w.workers(2)
+			all[0].begin(read)
+			until(t, "a token call", func() bool { return w.asked() == 1 })
+			w.slow(0)
+			all[1].do(read)
+			all[0].answer()
+		}
+		time.Sleep(1200 * time.Millisecond)
+		before := w.asked()
+		got := together(all, order{Call: true, N: 10, Wide: 1})
+		if more := w.asked() - before; p.ours() && (got.OK != 20 || more != 0) {
+			t.Errorf("%d of 20 ok, %d token calls: %q", got.OK, more, got.Errors)
+		}
+		tb.put(p, ok, got.OK, "%s of 20")
+		tb.put(p, calls, w.asked()-before, "%s")
+	})
+}
