@@ -9,17 +9,19 @@ import (
 	"github.com/hufu-project/hufu/wxsim"
 )
 
+const lateOK, lateCalls = "ok", "token calls meanwhile"
+
+var late = newTable("E6 late answer", lateOK, lateCalls)
+
 // Two processes share a store. The first asks for a token, and its answer takes
 // 400 ms; the second asks meanwhile. When the token that WeChat replaced has
 // died (the overlap is 1 s here), each makes ten calls.
 func TestLateAnswer(t *testing.T) {
-	const ok, calls = "ok", "token calls meanwhile"
-	tb := newTable("E6 late answer", ok, calls)
+	t.Parallel()
 	shared := func(p peer) bool { return p.redis || p.program == "fastwego" }
 	each(t, 1, shared, func(t *testing.T, p peer) {
 		w := newWorld(t, p, wxsim.Options{Overlap: time.Second})
 		w.slow(400 * time.Millisecond)
-		read := order{N: 1, Wide: 1}
 		var all []*worker
 		if p.ours() {
 			w.serve() // the first node asks when it starts
@@ -41,7 +43,7 @@ func TestLateAnswer(t *testing.T) {
 		if more := w.asked() - before; p.ours() && (got.OK != 20 || more != 0) {
 			t.Errorf("%d of 20 ok, %d token calls: %q", got.OK, more, got.Errors)
 		}
-		tb.put(p, ok, got.OK, "%s of 20")
-		tb.put(p, calls, w.asked()-before, "%s")
+		late.count(p, lateOK, got.OK, "%s of 20")
+		late.count(p, lateCalls, w.asked()-before, "%s")
 	})
 }

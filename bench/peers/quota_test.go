@@ -8,11 +8,14 @@ import (
 	"github.com/hufu-project/hufu/wxsim"
 )
 
+const quotaCalls = "token calls"
+
+var quota = newTable("E10 the quota is spent", quotaCalls)
+
 // WeChat's quota for tokens is spent, there is no token, and 100 calls are made
 // one by one. None can succeed; each further request for a token is in vain.
 func TestQuotaIsSpent(t *testing.T) {
-	const calls = "token calls"
-	tb := newTable("E10 the quota is spent", calls)
+	t.Parallel()
 	each(t, 1, nil, func(t *testing.T, p peer) {
 		w := newWorld(t, p, wxsim.Options{})
 		w.Fail(wxsim.Fault{Path: "/cgi-bin/token", Mode: wxsim.Errcode, Errcode: 45009})
@@ -25,6 +28,6 @@ func TestQuotaIsSpent(t *testing.T) {
 		if p.ours() && w.asked() > 1 {
 			t.Errorf("%d token calls", w.asked())
 		}
-		tb.put(p, calls, w.asked(), "%s")
+		quota.count(p, quotaCalls, w.asked(), "%s")
 	})
 }

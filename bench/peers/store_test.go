@@ -8,27 +8,29 @@ import (
 	"github.com/hufu-project/hufu/wxsim"
 )
 
+const storeOK, storeCalls, storeWithout = "ok", "token calls", "its servers die, too: ok"
+
+var stored = newTable("E3 the store dies", storeOK, storeCalls, storeWithout)
+
 // The store dies while a good token is known, and 100 calls are made, ten at a
 // time. For Hufu's library its servers are a store, too: they die in a second
 // run.
 func TestStoreDies(t *testing.T) {
-	const ok, calls, without = "ok", "token calls", "its servers die, too: ok"
-	tb := newTable("E3 the store dies", ok, calls, without)
+	t.Parallel()
 	hundred := order{Call: true, N: 100, Wide: 10}
-	stored := func(p peer) bool { return p.redis }
-	each(t, 1, stored, func(t *testing.T, p peer) {
+	each(t, 1, func(p peer) bool { return p.redis }, func(t *testing.T, p peer) {
 		w := newWorld(t, p, wxsim.Options{})
 		w.serve()
 		one := w.worker(0)
-		one.do(order{N: 1, Wide: 1})
+		one.do(read)
 		before := w.asked()
 		w.redis.Kill()
 		got := one.do(hundred)
 		if more := w.asked() - before; p.ours() && (got.OK != 100 || more != 0) {
 			t.Errorf("%d of 100 ok, %d token calls: %q", got.OK, more, got.Errors)
 		}
-		tb.put(p, ok, got.OK, "%s of 100")
-		tb.put(p, calls, w.asked()-before, "%s")
+		stored.count(p, storeOK, got.OK, "%s of 100")
+		stored.count(p, storeCalls, w.asked()-before, "%s")
 		if !p.ours() {
 			return
 		}
@@ -39,6 +41,6 @@ func TestStoreDies(t *testing.T) {
 		if p.reads() && got.OK != 100 {
 			t.Errorf("without servers %d of 100 ok: %q", got.OK, got.Errors)
 		}
-		tb.put(p, without, got.OK, "%s of 100")
+		stored.count(p, storeWithout, got.OK, "%s of 100")
 	})
 }

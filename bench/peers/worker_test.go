@@ -30,6 +30,9 @@ type order struct {
 	Wide int  `json:"wide"` // so many at once
 }
 
+// read is one read of the token.
+var read = order{N: 1, Wide: 1}
+
 // outcome is what came of it, a line of JSON on its standard output.
 type outcome struct {
 	OK     int      `json:"ok"`
