@@ -8,8 +8,8 @@ import (
 )
 
 // each runs an experiment with the peers for which it makes sense (nil: all), so
-// many times. Several run at a time, as -parallel says. With -short it is run
-// once, and only with Hufu.
+// many times. Many run at the same time. With -short it is run once, and only
+// with Hufu.
 func each(t *testing.T, times int, sense func(peer) bool, run func(*testing.T, peer)) {
 	t.Helper()
 	if testing.Short() {

@@ -22,6 +22,10 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
+	// They mostly wait.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	dir, err := os.MkdirTemp("", "hufu-peers-")
 	if err != nil {
 		panic(err)

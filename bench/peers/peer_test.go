@@ -11,6 +11,7 @@ type peer struct {
 	stable  bool   // the stable line of WeChat; else the classic one
 	redis   bool   // what it knows lives in a Redis that its processes share
 	nodes   int    // of Hufu behind it; 0 is an SDK alone
+	guest   bool   // an SDK with Hufu behind it
 
 	// margin is by how much it lets a token go before its end; negative: it keeps no token over a
 	// restart, so that a renewal is nothing but a first fetch.
@@ -35,6 +36,8 @@ var peers = []peer{
 	{name: "Hufu, stable", program: "hufu", stable: true, nodes: 1},
 	{name: "Hufu, 3 nodes", program: "hufu", redis: true, nodes: 3},
 	{name: "Hufu, 3 nodes, stable", program: "hufu", stable: true, redis: true, nodes: 3},
+	{name: "silenceper on Hufu", program: "silenceper-hufu", redis: true, nodes: 3, guest: true},
+	{name: "chanxuehong on Hufu", program: "chanxuehong-hufu", redis: true, nodes: 3, guest: true},
 	{name: "Hufu, gateway", program: "gateway", redis: true, nodes: 3},
 }
 

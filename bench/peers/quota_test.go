@@ -8,7 +8,7 @@ import (
 	"github.com/hufu-project/hufu/wxsim"
 )
 
-const quotaCalls = "token calls"
+const quotaCalls = "token calls for 100 calls"
 
 var quota = newTable("E10 the quota is spent", quotaCalls)
 

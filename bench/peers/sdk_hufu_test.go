@@ -9,6 +9,11 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/silenceper/wechat/v2/cache"
+	silenceper "github.com/silenceper/wechat/v2/officialaccount"
+	"github.com/silenceper/wechat/v2/officialaccount/config"
+	"github.com/silenceper/wechat/v2/util"
+
 	"github.com/hufu-project/hufu"
 )
 
@@ -24,6 +29,28 @@ func newHufu() (sdk, error) {
 		token: func() (string, error) { return client.Token(context.Background(), appID) },
 		call:  func() error { return getCallbackIP(wechat, "https://"+wechatHost, "") },
 	}, nil
+}
+
+// newSilenceperOnHufu is silenceper's SDK that is given the token. Since it never
+// says that a token failed, its http.Client sees to that.
+func newSilenceperOnHufu() (sdk, error) {
+	client, err := hufu.FromEnv()
+	if err != nil {
+		return sdk{}, err
+	}
+	util.DefaultHTTPClient = &http.Client{Transport: client.Transport(appID, nil)}
+	account := silenceper.NewOfficialAccount(&config.Config{AppID: appID, Cache: cache.NewMemory()})
+	account.SetAccessTokenHandle(client.Source(appID))
+	return silenceperSDK(account), nil
+}
+
+// newChanxuehongOnHufu is chanxuehong's, which has the place for it.
+func newChanxuehongOnHufu() (sdk, error) {
+	client, err := hufu.FromEnv()
+	if err != nil {
+		return sdk{}, err
+	}
+	return chanxuehongSDK(client.Source(appID)), nil
 }
 
 // newGateway is a program that calls WeChat at Hufu's address, and knows no

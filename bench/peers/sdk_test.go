@@ -39,6 +39,9 @@ var sdks = map[string]func() (sdk, error){
 	"weapp":       newWeapp,
 	"hufu":        newHufu,
 	"gateway":     newGateway,
+
+	"silenceper-hufu":  newSilenceperOnHufu,
+	"chanxuehong-hufu": newChanxuehongOnHufu,
 }
 
 func newSilenceper() (sdk, error) {
@@ -47,13 +50,17 @@ func newSilenceper() (sdk, error) {
 		c = cache.NewRedis(context.Background(), &cache.RedisOpts{Host: addr})
 	}
 	account := silenceper.NewOfficialAccount(&config.Config{AppID: appID, AppSecret: appSecret, Cache: c, UseStableAK: os.Getenv(envStable) != ""})
+	return silenceperSDK(account), nil
+}
+
+func silenceperSDK(account *silenceper.OfficialAccount) sdk {
 	return sdk{
 		token: account.GetAccessToken,
 		call: func() error {
 			_, err := account.GetBasic().GetCallbackIP()
 			return err
 		},
-	}, nil
+	}
 }
 
 func newPowerWeChat() (sdk, error) {
@@ -90,6 +97,10 @@ func newPowerWeChat() (sdk, error) {
 
 func newChanxuehong() (sdk, error) {
 	server := core.NewDefaultAccessTokenServer(appID, appSecret, nil)
+	return chanxuehongSDK(server), nil
+}
+
+func chanxuehongSDK(server core.AccessTokenServer) sdk {
 	client := core.NewClient(server, nil)
 	return sdk{
 		token: server.Token,
@@ -97,7 +108,7 @@ func newChanxuehong() (sdk, error) {
 			_, err := base.GetCallbackIP(client)
 			return err
 		},
-	}, nil
+	}
 }
 
 func newFastwego() (sdk, error) {

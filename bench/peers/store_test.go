@@ -8,7 +8,7 @@ import (
 	"github.com/hufu-project/hufu/wxsim"
 )
 
-const storeOK, storeCalls, storeWithout = "ok", "token calls", "its servers die, too: ok"
+const storeOK, storeCalls, storeWithout = "100 calls", "token calls", "100 calls, when its servers have died, too"
 
 var stored = newTable("E3 the store dies", storeOK, storeCalls, storeWithout)
 
@@ -29,7 +29,7 @@ func TestStoreDies(t *testing.T) {
 		if more := w.asked() - before; p.ours() && (got.OK != 100 || more != 0) {
 			t.Errorf("%d of 100 ok, %d token calls: %q", got.OK, more, got.Errors)
 		}
-		stored.count(p, storeOK, got.OK, "%s of 100")
+		stored.count(p, storeOK, got.OK, "%s ok")
 		stored.count(p, storeCalls, w.asked()-before, "%s")
 		if !p.ours() {
 			return
@@ -41,6 +41,6 @@ func TestStoreDies(t *testing.T) {
 		if p.reads() && got.OK != 100 {
 			t.Errorf("without servers %d of 100 ok: %q", got.OK, got.Errors)
 		}
-		stored.count(p, storeWithout, got.OK, "%s of 100")
+		stored.count(p, storeWithout, got.OK, "%s ok")
 	})
 }

@@ -19,49 +19,57 @@ type table struct {
 	columns []string
 
 	mu   sync.Mutex
-	rows map[string]map[string]values // by the row's name and column
+	rows []*row
 }
 
-// values are what the runs have given for one cell.
-type values struct {
+type row struct {
+	name  string
+	cells map[string]cell // by column
+}
+
+// cell is what the runs have given for one number.
+type cell struct {
 	all  []float64
-	form string // how one is printed, with a %s for it
+	form string // how it is printed, with a %s for it
 }
 
 func newTable(title string, columns ...string) *table {
-	return &table{title: title, columns: columns, rows: map[string]map[string]values{}}
+	return &table{title: title, columns: columns}
 }
 
-// put adds what a run has given. form says how it is shown, such as "%s of 100".
-func (tb *table) put(row, column string, value float64, form string) {
+// count adds what a run has given. form says how it is shown, such as "%s of 100".
+func (tb *table) count(p peer, column string, n int, form string) {
+	tb.put(p.name, column, float64(n), form)
+}
+
+func (tb *table) put(name, column string, value float64, form string) {
 	if !slices.Contains(tb.columns, column) {
 		panic("no column " + column)
 	}
 	tb.mu.Lock()
 	defer tb.mu.Unlock()
-	if tb.rows[row] == nil {
-		tb.rows[row] = map[string]values{}
+	at := slices.IndexFunc(tb.rows, func(r *row) bool { return r.name == name })
+	if at < 0 {
+		at = len(tb.rows)
+		tb.rows = append(tb.rows, &row{name, map[string]cell{}})
 	}
-	tb.rows[row][column] = values{append(tb.rows[row][column].all, value), form}
-}
-
-// count is put for a number of things.
-func (tb *table) count(p peer, column string, n int, form string) {
-	tb.put(p.name, column, float64(n), form)
+	cells := tb.rows[at].cells
+	cells[column] = cell{append(cells[column].all, value), form}
 }
 
 // String is the value, or the least and the greatest.
-func (v values) String() string {
-	if len(v.all) == 0 {
+func (c cell) String() string {
+	if len(c.all) == 0 {
 		return "–"
 	}
-	text := number(slices.Min(v.all))
-	if high := number(slices.Max(v.all)); high != text {
-		text += "–" + high
+	text := number(slices.Min(c.all))
+	if most := number(slices.Max(c.all)); most != text {
+		text += "–" + most
 	}
-	return fmt.Sprintf(v.form, text)
+	return fmt.Sprintf(c.form, text)
 }
 
+// number has two digits that count, or all of a whole number.
 func number(v float64) string {
 	if v < 10 {
 		v = math.Round(v*10) / 10
@@ -69,40 +77,20 @@ func number(v float64) string {
 	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
-// printTables prints what was measured, in Markdown: rows in the order of peers,
-// others by what they cost.
+// printTables prints what was measured, in Markdown, with the peers in their order.
 func printTables(w io.Writer) {
-	for _, tb := range []*table{cold, revoked, stored, late, quota, kills, warm} {
-		if len(tb.rows) == 0 {
-			continue
+	place := func(r *row) int { return slices.IndexFunc(peers, func(p peer) bool { return p.name == r.name }) }
+	for _, tb := range []*table{coldOne, coldFour, deathOne, deathFour, stored, late, quota, killedFirst, killedLater, warm} {
+		slices.SortStableFunc(tb.rows, func(a, b *row) int { return place(a) - place(b) })
+		if len(tb.rows) > 0 {
+			fmt.Fprintf(w, "\n%s\n\n| | %s |\n|%s\n", tb.title, strings.Join(tb.columns, " | "), strings.Repeat(" --- |", len(tb.columns)+1))
 		}
-		fmt.Fprintf(w, "\n%s\n\n| | %s |\n|%s\n", tb.title, strings.Join(tb.columns, " | "), strings.Repeat(" --- |", len(tb.columns)+1))
-		for _, row := range tb.names() {
-			cells := []string{row}
+		for _, r := range tb.rows {
+			text := "| " + r.name
 			for _, column := range tb.columns {
-				cells = append(cells, tb.rows[row][column].String())
+				text += " | " + r.cells[column].String()
 			}
-			fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))
+			fmt.Fprintln(w, text+" |")
 		}
 	}
-}
-
-// names are the rows in the order in which they are printed.
-func (tb *table) names() (all []string) {
-	for name := range tb.rows {
-		all = append(all, name)
-	}
-	place := func(name string) float64 {
-		if tb == warm {
-			return slices.Min(tb.rows[name][tb.columns[0]].all)
-		}
-		return float64(slices.IndexFunc(peers, func(p peer) bool { return p.name == name }))
-	}
-	slices.SortFunc(all, func(a, b string) int {
-		if place(a) < place(b) {
-			return -1
-		}
-		return 1
-	})
-	return all
 }
