@@ -4,14 +4,16 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # The tools that check the code are pinned in a module of their own.
-TOOL := go tool -modfile=tools/go.mod
+TOOL := go tool -modfile=$(CURDIR)/tools/go.mod
+# Other SDKs, to compare with. What they bring is none of ours.
+PEERS := bench/peers
 # How long each fuzz target runs: a time (10s) or a number of inputs (5000x).
 FUZZTIME ?= 10s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE ?= hufu:$(VERSION)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/hufu
 	CGO_ENABLED=0 go build -trimpath -tags timetzdata -ldflags '-s -w -X main.version=$(VERSION)' -o bin/hufu ./cmd/hufu
@@ -22,29 +24,33 @@ deps: ## look for what the tests need besides Go; root on Debian gets the browse
 # One package at a time: some start real servers whose tokens live seconds, and
 # a disk that is busy for two would make them wait.
 test: deps ## run all tests, with the race detector
-	TMPDIR="$$(tools/tmpdir.sh)" go test -race -p 1 ./...
+	export TMPDIR="$$(tools/tmpdir.sh)"; go test -race -p 1 ./... && go -C $(PEERS) test -short ./...
 
 cluster: deps ## kill, pause and cut off real processes on real stores, for minutes; not a part of make test
 	TMPDIR="$$(tools/tmpdir.sh)" go test -race -tags cluster ./internal/cluster
 
 lint: ## gofmt, gofumpt, go vet, staticcheck, generated files, and the state of go.mod
 	@echo gofmt, gofumpt; out="$$(gofmt -l . && $(TOOL) gofumpt -l .)" && { [ -z "$$out" ] || { echo "not formatted:"; echo "$$out" | sort -u; exit 1; }; }
-	go vet ./...
 	go vet -tags cluster ./internal/cluster
-	$(TOOL) staticcheck ./...
 	@set -eo pipefail; tools="$$PWD/tools/go.mod"; for page in $$(find . -name '*.templ'); do \
 		echo "$$page"; cd "$$(dirname "$$page")"; page="$$(basename "$$page" .templ)"; \
 		go tool -modfile="$$tools" templ generate -f "$$page.templ" -stdout 2>/dev/null | diff "$${page}_templ.go" - || \
 			{ echo "$${page}_templ.go is not what go generate makes of $$page.templ"; exit 1; }; \
 		cd - >/dev/null; \
 	done
-	go mod tidy -diff
-	go mod verify
+	@set -eo pipefail; for module in . $(PEERS); do \
+		echo "$$module: go vet, staticcheck, go.mod"; cd $(CURDIR)/$$module; \
+		go vet ./...; $(TOOL) staticcheck ./...; go mod tidy -diff; go mod verify; \
+	done
 
 bench: ## the measured promises: the price of a read, a call and a login, 100,000 apps; the stores against their bare drivers
 	go test -run '^TestAWarmReadCostsALoad$$' -bench '^BenchmarkWarmRead$$' -v .
 	go test -run '^$$' -bench '^(BenchmarkRead|BenchmarkCall|BenchmarkLogin|BenchmarkHundredThousandApps)$$' ./internal/api ./internal/gateway ./internal/webauth ./internal/keeper
 	go test -run '^$$' -bench '^BenchmarkAgainstDriver$$' ./internal/store/postgres ./internal/store/mysql
+
+# Without a package it shows what the tests print.
+bench-peers: deps ## what SDKs do and what Hufu does, in the same experiments: the tables of docs/peers.md
+	TMPDIR="$$(tools/tmpdir.sh)" go -C $(PEERS) test -count=1
 
 fuzz: ## run each fuzz target for FUZZTIME
 	@set -eo pipefail; \
@@ -72,4 +78,4 @@ sim: ## the simulated WeChat alone
 image: ## build the container image
 	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
 
-.PHONY: help build deps test cluster lint bench fuzz cover vuln demo sim image
+.PHONY: help build deps test cluster lint bench bench-peers fuzz cover vuln demo sim image

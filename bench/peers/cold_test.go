@@ -43,6 +43,9 @@ func TestColdStart(t *testing.T) {
 			tb.count(p, coldCalls, calls, "%s")
 			tb.count(p, coldDead, dead, "%s")
 		})
+		if testing.Short() {
+			continue
+		}
 		each(t, 1, peer.reads, func(t *testing.T, p peer) {
 			_, dead := run(t, p, wxsim.Options{Quirks: wxsim.ThreeTokens})
 			tb.count(p, coldLenient, dead, "%s")

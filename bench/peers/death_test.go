@@ -51,6 +51,9 @@ func TestEarlyDeath(t *testing.T) {
 			tb.count(p, deathThen, then, "%s ok")
 			tb.count(p, deathCalls, calls, "%s")
 		})
+		if testing.Short() {
+			continue
+		}
 		each(t, 1, nil, func(t *testing.T, p peer) {
 			ok, _, _ := run(t, p, wxsim.Options{Quirks: wxsim.ThreeTokens})
 			tb.count(p, deathLenient, ok, "%s ok")

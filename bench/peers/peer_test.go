@@ -12,6 +12,7 @@ type peer struct {
 	redis   bool   // what it knows lives in a Redis that its processes share
 	nodes   int    // of Hufu behind it; 0 is an SDK alone
 	guest   bool   // an SDK with Hufu behind it
+	quick   bool   // is run by go test -short, so that CI knows when Hufu's numbers change
 
 	// margin is by how much it lets a token go before its end; negative: it keeps no token over a
 	// restart, so that a renewal is nothing but a first fetch.
@@ -32,13 +33,13 @@ var peers = []peer{
 	{name: "fastwego (file)", program: "fastwego"},
 	{name: "weapp (stable)", program: "weapp", stable: true, margin: memory},
 	{name: "co-wechat-api", program: coWechatAPI, margin: memory},
-	{name: "Hufu", program: "hufu", nodes: 1},
+	{name: "Hufu", program: "hufu", nodes: 1, quick: true},
 	{name: "Hufu, stable", program: "hufu", stable: true, nodes: 1},
-	{name: "Hufu, 3 nodes", program: "hufu", redis: true, nodes: 3},
+	{name: "Hufu, 3 nodes", program: "hufu", redis: true, nodes: 3, quick: true},
 	{name: "Hufu, 3 nodes, stable", program: "hufu", stable: true, redis: true, nodes: 3},
 	{name: "silenceper on Hufu", program: "silenceper-hufu", redis: true, nodes: 3, guest: true},
 	{name: "chanxuehong on Hufu", program: "chanxuehong-hufu", redis: true, nodes: 3, guest: true},
-	{name: "Hufu, gateway", program: "gateway", redis: true, nodes: 3},
+	{name: "Hufu, gateway", program: "gateway", redis: true, nodes: 3, quick: true},
 }
 
 // ours reports whether the line is Hufu's, whose numbers are asserted.
