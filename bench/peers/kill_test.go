@@ -25,7 +25,7 @@ func TestKilledDuringTheFirstFetch(t *testing.T) {
 	each(t, 1, quick, func(t *testing.T, p peer) {
 		w := newWorld(t, p, wxsim.Options{})
 		release := w.hold()
-		kill := func() {}
+		var kill func()
 		if p.ours() {
 			kill = w.add().kill // it asks by itself
 		} else {

@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 	_ = os.RemoveAll(dir)
 	if !testing.Short() {
 		printTables(os.Stdout)
+		printVersions(os.Stdout)
 	}
 	os.Exit(code)
 }
