@@ -3,6 +3,7 @@
 package peers
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -64,7 +65,7 @@ func (w *world) serve() {
 // add starts one more node.
 func (w *world) add() *node {
 	w.t.Helper()
-	hash := w.newKey()
+	w.makeKeys()
 	n := &node{t: w.t, dir: w.t.TempDir()}
 	store, master := "bolt:hufu.db", "hufu.key"
 	if w.redis != nil {
@@ -81,7 +82,7 @@ master_key_file: %s
 wechat: {api_url: "%s", life: %s}
 apps: [{appid: %s, secret: %s, source: %s}]
 clients: [{name: shop, key_sha256: %s, apps: [%s], allow: [token, call, admin], tokens: real}]
-`, store, master, w.url, w.life, appID, appSecret, source, hash, appID)
+`, store, master, w.url, w.life, appID, appSecret, source, w.key.Hash, appID)
 	if err := os.WriteFile(filepath.Join(n.dir, "hufu.yaml"), []byte(config), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
@@ -91,37 +92,30 @@ clients: [{name: shop, key_sha256: %s, apps: [%s], allow: [token, call, admin], 
 	return n
 }
 
-// newKey makes the client key and, where nodes share it, the master key. It
-// returns the client key's hash.
-func (w *world) newKey() (hash string) {
+// clientKey is what hufu client key --json prints.
+type clientKey struct {
+	Key  string `json:"key"`
+	Hash string `json:"key_sha256"`
+}
+
+// makeKeys makes the client key and a master key that nodes can share, once.
+func (w *world) makeKeys() {
 	w.t.Helper()
-	file := filepath.Join(w.dir, "client.json")
-	if w.key == "" {
-		out, err := exec.Command(binary(w.t), "client", "key", "--json").Output()
-		if err != nil {
-			w.t.Fatal(err)
-		}
+	if w.key.Key != "" {
+		return
+	}
+	out, err := exec.Command(binary(w.t), "client", "key", "--json").Output()
+	if err == nil {
+		err = json.Unmarshal(out, &w.key)
+	}
+	if err == nil {
 		master := make([]byte, 32)
 		_, _ = rand.Read(master)
-		for name, text := range map[string]string{file: string(out), filepath.Join(w.dir, "hufu.key"): "hufu-master-key-1 " + base64.StdEncoding.EncodeToString(master) + "\n"} {
-			if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-				w.t.Fatal(err)
-			}
-		}
-	}
-	var key struct {
-		Key  string
-		Hash string `json:"key_sha256"`
-	}
-	text, err := os.ReadFile(file)
-	if err == nil {
-		err = json.Unmarshal(text, &key)
+		err = os.WriteFile(filepath.Join(w.dir, "hufu.key"), []byte("hufu-master-key-1 "+base64.StdEncoding.EncodeToString(master)+"\n"), 0o600)
 	}
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.key = key.Key
-	return key.Hash
 }
 
 // start starts the process and waits until it listens.
@@ -141,9 +135,10 @@ func (n *node) start() {
 		n.t.Fatal(err)
 	}
 	started, done := make(chan string, 1), make(chan struct{})
+	var said bytes.Buffer
 	go func() {
 		defer close(done)
-		for lines := json.NewDecoder(out); ; {
+		for lines := json.NewDecoder(io.TeeReader(out, &said)); ; {
 			var line struct{ Msg, API string }
 			if lines.Decode(&line) != nil {
 				break
@@ -152,7 +147,7 @@ func (n *node) start() {
 				started <- line.API
 			}
 		}
-		_, _ = io.Copy(io.Discard, out)
+		_, _ = io.Copy(&said, out)
 		_ = cmd.Wait()
 	}()
 	n.mu.Lock()
@@ -164,7 +159,7 @@ func (n *node) start() {
 		n.api = api
 		n.mu.Unlock()
 	case <-done:
-		n.t.Fatal("hufu serve has ended; run it with the configuration in " + n.dir)
+		n.t.Fatalf("hufu serve has ended:\n%s", said.Bytes())
 	}
 }
 
@@ -190,7 +185,7 @@ func (w *world) renew(n *node) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+w.key)
+	req.Header.Set("Authorization", "Bearer "+w.key.Key)
 	go func() {
 		if resp, err := http.DefaultClient.Do(req); err == nil {
 			_ = resp.Body.Close()

@@ -26,7 +26,7 @@ type upstream struct {
 
 	mu      sync.Mutex
 	latency time.Duration // of requests for tokens
-	closed  chan struct{} // while not nil, their answers wait until it ends
+	closed  chan struct{} // what arrives while it is there waits until it ends
 }
 
 // newUpstream begins a WeChat without oddities, whose tokens live for two hours
@@ -92,6 +92,14 @@ func (u *upstream) hold() (release func()) {
 		u.closed = nil
 		close(closed)
 	})
+}
+
+// admit answers from now on what arrives from now on. What hold keeps back waits
+// for its release.
+func (u *upstream) admit() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.closed = nil
 }
 
 // asked is how many requests for a token there were.

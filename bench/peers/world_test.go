@@ -26,7 +26,7 @@ type world struct {
 	life  time.Duration
 	redis *redistest.Server // nil: the peer has none
 	nodes []*node           // of Hufu, if the peer is Hufu's
-	key   string            // for them
+	key   clientKey         // for them
 }
 
 func newWorld(t *testing.T, p peer, o wxsim.Options) *world {
@@ -69,7 +69,7 @@ func (w *world) worker(i int) *worker {
 	}
 	switch {
 	case w.nodes != nil:
-		cmd.Env = append(cmd.Env, "HUFU_URL="+w.nodes[i%len(w.nodes)].url(), "HUFU_KEY="+w.key)
+		cmd.Env = append(cmd.Env, "HUFU_URL="+w.nodes[i%len(w.nodes)].url(), "HUFU_KEY="+w.key.Key)
 	case w.redis != nil:
 		cmd.Env = append(cmd.Env, envRedis+"="+w.redis.Addr)
 	}
@@ -93,7 +93,7 @@ func (w *world) worker(i int) *worker {
 	return p
 }
 
-// workers starts n of them, all at once in the end.
+// workers starts n of them.
 func (w *world) workers(n int) (all []*worker) {
 	w.t.Helper()
 	for i := range n {
