@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // hufuBinary is the binary as people build it, made once.
@@ -25,7 +26,7 @@ var hufuBinary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	file := filepath.Join(scratch, "hufu")
-	build := exec.Command("go", "build", "-trimpath", "-o", file, "./cmd/hufu")
+	build := exec.Command("go", "build", "-trimpath", "-tags", "timetzdata", "-o", file, "./cmd/hufu")
 	build.Dir, build.Env = strings.TrimSpace(string(root)), append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
@@ -44,11 +45,9 @@ func binary(t *testing.T) string {
 
 // node is one hufu serve.
 type node struct {
-	t   *testing.T
-	dir string
-
-	mu   sync.Mutex
-	api  string // "" while it is not there
+	t    *testing.T
+	dir  string
+	url  string // of listen.api; "" before the first start
 	cmd  *exec.Cmd
 	done chan struct{}
 }
@@ -124,7 +123,7 @@ func (n *node) start() {
 	cmd := exec.Command(binary(n.t), "serve", "--config", "hufu.yaml")
 	cmd.Dir = n.dir
 	// It keeps its address over a restart, as a server does.
-	if host := strings.TrimPrefix(n.url(), "http://"); host != "" {
+	if host := strings.TrimPrefix(n.url, "http://"); host != "" {
 		cmd.Env = append(os.Environ(), "HUFU_LISTEN_API="+host)
 	}
 	out, err := cmd.StderrPipe()
@@ -135,6 +134,7 @@ func (n *node) start() {
 		n.t.Fatal(err)
 	}
 	started, done := make(chan string, 1), make(chan struct{})
+	n.cmd, n.done = cmd, done
 	var said bytes.Buffer
 	go func() {
 		defer close(done)
@@ -150,38 +150,26 @@ func (n *node) start() {
 		_, _ = io.Copy(&said, out)
 		_ = cmd.Wait()
 	}()
-	n.mu.Lock()
-	n.cmd, n.done = cmd, done
-	n.mu.Unlock()
 	select {
-	case api := <-started:
-		n.mu.Lock()
-		n.api = api
-		n.mu.Unlock()
+	case n.url = <-started:
 	case <-done:
 		n.t.Fatalf("hufu serve has ended:\n%s", said.Bytes())
+	case <-time.After(limit):
+		n.t.Fatal("hufu serve does not start")
 	}
 }
 
 // kill is kill -9.
 func (n *node) kill() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	if n.cmd != nil {
 		_ = n.cmd.Process.Kill()
 		<-n.done
 	}
 }
 
-func (n *node) url() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.api
-}
-
 // renew orders a renewal and does not wait for what comes of it.
 func (w *world) renew(n *node) {
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, n.url()+"/v1/apps/"+appID+"/credentials/access_token/renew", nil)
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, n.url+"/v1/apps/"+appID+"/credentials/access_token/renew", nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func readers(t *testing.T) []reader {
 	t.Setenv("HOME", w.dir)
 	t.Setenv("TMPDIR", w.dir)
 
-	client, err := hufu.New(w.nodes[0].url(), w.key.Key)
+	client, err := hufu.New(w.nodes[0].url, w.key.Key)
 	if err != nil {
 		t.Fatal(err)
 	}
