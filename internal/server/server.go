@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -37,6 +39,12 @@ type Options struct {
 	Log *slog.Logger
 	// Version is the program's, for /v1/status and the metrics.
 	Version string
+	// Listen opens a listener at "tcp" and an address; nil: net.Listen. A test
+	// about hours has its network in memory.
+	Listen func(network, address string) (net.Listener, error)
+	// Transport carries every call to WeChat; nil: connections as the
+	// configuration has them.
+	Transport http.RoundTripper
 }
 
 // Error is an error of New with a way out for people. Its texts hold no secret.
@@ -46,6 +54,7 @@ type Error = engine.Error
 type Server struct {
 	log     *slog.Logger
 	version string
+	open    func(network, address string) (net.Listener, error)
 	node    string
 	began   time.Time
 
@@ -74,7 +83,10 @@ type Server struct {
 // minute at most. What a person can put right comes as an *Error with a hint.
 // Call Close if Run is never called.
 func New(cfg *config.Config, o Options) (_ *Server, err error) {
-	s := &Server{log: o.Log, version: o.Version, node: keeper.NodeName(), began: time.Now()}
+	s := &Server{log: o.Log, version: o.Version, open: o.Listen, node: keeper.NodeName(), began: time.Now()}
+	if s.open == nil {
+		s.open = net.Listen
+	}
 	s.draining, s.drain = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
@@ -94,7 +106,7 @@ func New(cfg *config.Config, o Options) (_ *Server, err error) {
 	s.registry.Declare(cfg.Apps, s.env.clients(cfg))
 
 	s.upstream, err = wechat.New(wechat.Options{
-		APIURL: cfg.WeChat.APIURL, ProxyURL: cfg.WeChat.ProxyURL.Reveal(), Timeout: probeTime,
+		APIURL: cfg.WeChat.APIURL, ProxyURL: cfg.WeChat.ProxyURL.Reveal(), Timeout: probeTime, Transport: o.Transport,
 	})
 	if err != nil {
 		return nil, err

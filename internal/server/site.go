@@ -27,7 +27,7 @@ type site struct {
 
 // listen opens the address. Until serve is called connections wait.
 func (s *Server) listen(l *site) error {
-	ln, err := net.Listen("tcp", l.addr)
+	ln, err := s.open("tcp", l.addr)
 	if err != nil {
 		return &Error{Err: fmt.Errorf("listen.%s: %w", l.name, err), Hint: listenHint(l.name, err)}
 	}
