@@ -51,7 +51,7 @@ func Try(t *testing.T, begin func(*testing.T, *Hufu) SDK) {
 		}
 		try("six hours", (*Hufu).sixHours)
 		try("a hundred calls on a token that WeChat ended", (*Hufu).revoked)
-		try("a login", (*Hufu).login)
+		try("a login", (*Hufu).Login)
 	}
 }
 
@@ -117,8 +117,8 @@ func (h *Hufu) revoked(sdk SDK) {
 	}
 }
 
-// login is a user who goes where the program sends them and says yes.
-func (h *Hufu) login(sdk SDK) {
+// Login is a user who goes where the program sends them and says yes.
+func (h *Hufu) Login(sdk SDK) {
 	to, err := sdk.Authorize(Site, "aState")
 	h.must(err)
 	phone := wxsim.Browser{Sim: h.Sim, User: "xiaoming", Transport: browser{}}
@@ -155,10 +155,10 @@ func (h *Hufu) do(what string, f func() error) {
 	}
 }
 
-// issues are when WeChat issued a token.
+// issues are when WeChat issued a token of the app's.
 func (h *Hufu) issues() (at []time.Time) {
 	for _, r := range h.Sim.History() {
-		if r.Issued {
+		if r.Issued && r.Line != "" {
 			at = append(at, r.Time)
 		}
 	}
