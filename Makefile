@@ -5,7 +5,8 @@ SHELL := /bin/bash
 
 # The tools that check the code are pinned in a module of their own.
 TOOL := go tool -modfile=$(CURDIR)/tools/go.mod
-# Other SDKs, to compare with. What they bring is none of ours.
+# The SDKs behind Hufu, and others to compare with. What they bring is none of ours.
+EXAMPLES := examples examples/powerwechat
 PEERS := bench/peers
 # How long each fuzz target runs: a time (10s) or a number of inputs (5000x).
 FUZZTIME ?= 10s
@@ -18,13 +19,14 @@ help: ## list the targets
 build: ## build bin/hufu
 	CGO_ENABLED=0 go build -trimpath -tags timetzdata -ldflags '-s -w -X main.version=$(VERSION)' -o bin/hufu ./cmd/hufu
 
-deps: ## look for what the tests need besides Go; root on Debian gets the browser and the servers
+deps: ## look for what the tests need besides Go; root on Debian gets the browser, the servers and Node
 	@tools/deps.sh
 
 # One package at a time: some start real servers whose tokens live seconds, and
 # a disk that is busy for two would make them wait.
 test: deps ## run all tests, with the race detector
-	export TMPDIR="$$(tools/tmpdir.sh)"; go test -race -p 1 ./... && go -C $(PEERS) test -short ./...
+	@set -e; export TMPDIR="$$(tools/tmpdir.sh)"; set -x; go test -race -p 1 ./...; \
+	for module in $(EXAMPLES); do go -C $$module test -race ./...; done; go -C $(PEERS) test -short ./...
 
 cluster: deps ## kill, pause and cut off real processes on real stores, for minutes; not a part of make test
 	TMPDIR="$$(tools/tmpdir.sh)" go test -race -tags cluster ./internal/cluster
@@ -38,7 +40,7 @@ lint: ## gofmt, gofumpt, go vet, staticcheck, generated files, and the state of 
 			{ echo "$${page}_templ.go is not what go generate makes of $$page.templ"; exit 1; }; \
 		cd - >/dev/null; \
 	done
-	@set -eo pipefail; for module in . $(PEERS); do \
+	@set -eo pipefail; for module in . $(EXAMPLES) $(PEERS); do \
 		echo "$$module: go vet, staticcheck, go.mod"; cd $(CURDIR)/$$module; \
 		go vet ./...; $(TOOL) staticcheck ./...; go mod tidy -diff; go mod verify; \
 	done
