@@ -133,7 +133,7 @@ func read(t *testing.T, file string) string {
 	return string(b)
 }
 
-// tree lists the files of the module that end in suffix.
+// tree lists the files of ours that end in suffix, those of the examples too.
 func tree(t *testing.T, suffix string) []string {
 	t.Helper()
 	var files []string
@@ -141,7 +141,7 @@ func tree(t *testing.T, suffix string) []string {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && path != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
+		case d.IsDir() && path != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "node_modules"):
 			return filepath.SkipDir
 		case strings.HasSuffix(path, suffix):
 			files = append(files, filepath.ToSlash(path))

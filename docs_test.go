@@ -107,12 +107,14 @@ func anchors(t *testing.T, file string) (all []string) {
 	return all
 }
 
-// Go in a document stands in a test too, line by line.
+// Go in a document stands in a test or in an example too, line by line.
 func TestDocumentedGoIsTested(t *testing.T) {
 	t.Parallel()
 	var tests strings.Builder
-	for _, file := range tree(t, "_test.go") {
-		tests.WriteString(read(t, file))
+	for _, file := range tree(t, ".go") {
+		if strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "examples/") {
+			tests.WriteString(read(t, file))
+		}
 	}
 	for _, file := range documents(t) {
 		for _, b := range blocks(t, file) {

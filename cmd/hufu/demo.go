@@ -87,6 +87,7 @@ type demonstration struct {
 	shop   *storefront
 	remote *remote
 	file   string // the configuration
+	key    string // of the client of examples/
 }
 
 // stage puts the demo's things into a folder and opens its ports: the usual
@@ -109,8 +110,10 @@ func (p *program) stage(dir string, quirks wxsim.Quirk) (*demonstration, error) 
 	}
 	key, hash := access.NewKey()
 	shopKey, shopHash := access.NewKey()
+	exampleKey, exampleHash := access.NewKey()
+	d.key = exampleKey.Reveal()
 	err = usualOrAny(func(port func(usual string) string) error {
-		text := d.configText(port("8700"), port("8701"), port("8702"), hex.EncodeToString(hash[:]), hex.EncodeToString(shopHash[:]))
+		text := d.configText(port("8700"), port("8701"), port("8702"), hex.EncodeToString(hash[:]), hex.EncodeToString(shopHash[:]), hex.EncodeToString(exampleHash[:]))
 		if err := os.WriteFile(d.file, []byte(text), 0o600); err != nil {
 			return err
 		}
@@ -171,7 +174,7 @@ func freeAddresses() func(string) string {
 
 // configText is the demo's configuration file, which a person may look at and
 // even edit while the demo runs.
-func (d *demonstration) configText(api, web, admin, keyHash, shopHash string) string {
+func (d *demonstration) configText(api, web, admin, keyHash, shopHash, exampleHash string) string {
 	text := fmt.Sprintf(`listen: {api: "%s", web: "%s", admin: "%s"}
 web_url: http://%[2]s
 store: bolt:hufu.db
@@ -195,8 +198,14 @@ clients:
     js_hosts: [localhost]
     home_url: %[9]s/
     dev: true # it is http, on this machine
+  - name: examples
+    key_sha256: [%[10]s]
+    apps: ["*"]
+    allow: [token, ticket, call, login]
+    redirect_uris: ["http://localhost:8704/callback"]
+    dev: true
 apps:
-`, api, web, admin, d.wechat.APIURL(), 2*time.Hour/demoSpeed, keyHash, shopHash, demoApps[0].id, d.shop.url)
+`, api, web, admin, d.wechat.APIURL(), 2*time.Hour/demoSpeed, keyHash, shopHash, demoApps[0].id, d.shop.url, exampleHash)
 	for _, a := range demoApps {
 		text += fmt.Sprintf("  - {appid: %s, name: %s, secret: %s, source: %s}\n", a.id, a.name, a.secret, a.source)
 	}

@@ -27,7 +27,9 @@ func (s *jsonScreen) begin(d *demonstration) {
 		Manage string    `json:"manage"`
 		Shop   string    `json:"shop"`
 		Key    string    `json:"key"`
-	}{time.Now(), demoReady, d.server.URL("api"), d.server.URL("web"), d.server.URL("admin"), d.wechat.APIURL(), d.wechat.ManageURL(), d.shop.url, d.remote.key})
+		// Of the client of examples/, which is given phantom tokens.
+		ExampleKey string `json:"example_key"`
+	}{time.Now(), demoReady, d.server.URL("api"), d.server.URL("web"), d.server.URL("admin"), d.wechat.APIURL(), d.wechat.ManageURL(), d.shop.url, d.remote.key, d.key})
 }
 
 func (s *jsonScreen) happened(e event)        { s.print(e) }
@@ -57,6 +59,7 @@ func (p *program) introduction(d *demonstration) string {
 		{"demo.try.gateway", fmt.Sprintf(`curl -H "Authorization: Bearer $HUFU_KEY" "%s/cgi-bin/user/info?openid=%s&from_appid=%s"`, api, sampleUser, app)},
 		{"demo.try.renew", fmt.Sprintf("%s renew %s", self(), app)},
 		{"demo.try.metrics", "curl " + d.server.URL("admin") + "/metrics"},
+		{"demo.try.examples", fmt.Sprintf("(cd examples && HUFU_WEB_URL=%s HUFU_APPID=%s HUFU_KEY=%s go run ./silenceper)", d.server.URL("web"), app, d.key)},
 	} {
 		fmt.Fprintf(&b, "  # %s\n  %s\n", p.say(try.what), try.line)
 	}
