@@ -127,6 +127,7 @@ func (c *call) run() error {
 		return c.refuse(err)
 	}
 	c.hands.use(token)
+	c.settle(token)
 	a, err := c.send(token)
 	if err != nil {
 		return c.fail(err)
@@ -169,6 +170,7 @@ func (c *call) heal(token credential.Credential, a *answer) (*answer, error) {
 		c.heals++
 		return c.send(last)
 	}
+	c.hands.refuse(token)
 	c.clock.allow(idleTime)
 	// The next token is put in as the first was: for who may still call, and
 	// recorded.
@@ -176,15 +178,27 @@ func (c *call) heal(token credential.Credential, a *answer) (*answer, error) {
 		return c.Keeper.Report(c.ctx, token.Key, keeper.Claim{Value: token.Value, Errcode: a.errcode, Seen: true})
 	})
 	if err == nil && next.Value.Equal(token.Value) {
+		c.hands.settle(token)
 		return a, nil // WeChat says so of a token that it accepts elsewhere
 	}
 	a.resp.Body.Close()
 	if err != nil {
 		return nil, err
 	}
-	c.hands.replaced(next)
+	c.hands.use(next)
+	c.settle(next)
 	c.heals++
 	return c.send(next)
+}
+
+// settle waits, some seconds at most, until a token works that is so new that
+// WeChat may not know it everywhere, and that no other can stand in for.
+func (c *call) settle(token credential.Credential) {
+	if c.hands.unsettled(token) {
+		c.clock.allow(idleTime)
+		c.Keeper.Settle(c.ctx, token)
+		c.hands.settle(token)
+	}
 }
 
 // refuse answers in WeChat's manner what Hufu does not send on.

@@ -306,6 +306,24 @@ func TestOnlyTheTokenBeforeAYoungOneIsTried(t *testing.T) {
 	tries(token(1, time.Second), 0)
 	h.use(token(4, 0)) // one was never seen here
 	tries(token(4, 0), 0)
-	h.replaced(token(5, 0)) // the fourth is dead
+	h.refuse(token(4, 0))
+	h.refuse(token(1, 0)) // a call that was slow
+	h.use(token(5, 0))    // the fourth is dead
 	tries(token(5, 0), 0)
+	// What nothing can stand in for is waited for, once.
+	waits := func(v credential.Credential, want bool) {
+		t.Helper()
+		if got := h.unsettled(v); got != want {
+			t.Errorf("generation %d: %v, want %v", v.Generation, got, want)
+		}
+	}
+	waits(token(5, 0), true)
+	waits(token(5, 6*time.Second), false)
+	waits(token(4, 0), false)
+	h.settle(token(4, 0))
+	waits(token(5, 0), true)
+	h.settle(token(5, 0))
+	waits(token(5, 0), false)
+	h.use(token(6, 0)) // the fifth stands in
+	waits(token(6, 0), false)
 }

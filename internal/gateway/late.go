@@ -11,37 +11,89 @@ import (
 // each app which token was in hand before the current one, and a call that is
 // refused with a very young token is sent once more with the old one. Nothing
 // is reported then: it is no news that would be of use to anybody.
+//
+// Where the one before is dead, no second try would help: the call waits, before
+// it is sent with a very young token, until a probe has seen that it works.
 
 // hands is the last two tokens of each app.
 type hands struct{ apps sync.Map } // credential.App to hand
 
 // hand is the token of an app that is in use, and the one before it; that one is
 // empty where it is not known, or known to be dead.
-type hand struct{ current, before credential.Credential }
+type hand struct {
+	current, before credential.Credential
+	refused         bool // WeChat has refused the current one, and was not seen to accept it since
+	unsettled       bool // the current one took the place of a refused one, and nobody has waited for it yet
+}
 
 // use remembers that a token is the one in hand.
 func (h *hands) use(v credential.Credential) {
-	old, ok := h.apps.Load(v.App)
-	if !ok {
-		h.apps.Store(v.App, hand{current: v})
-	} else if last := old.(hand); last.current.Generation < v.Generation {
-		h.apps.CompareAndSwap(v.App, old, hand{v, last.current})
+	if h.now(v.App).current.Generation >= v.Generation {
+		return // as for all calls but the first
+	}
+	h.change(v.App, func(now hand) (hand, bool) {
+		next := hand{current: v, before: now.current, unsettled: now.refused}
+		if now.refused {
+			next.before = credential.Credential{}
+		}
+		return next, now.current.Generation < v.Generation
+	})
+}
+
+// refuse remembers that WeChat has refused v.
+func (h *hands) refuse(v credential.Credential) {
+	h.change(v.App, func(now hand) (hand, bool) {
+		now.refused = true
+		return now, now.current.Tag == v.Tag
+	})
+}
+
+// settle remembers that v works, as far as can be known.
+func (h *hands) settle(v credential.Credential) {
+	h.change(v.App, func(now hand) (hand, bool) {
+		now.refused, now.unsettled = false, false
+		return now, now.current.Tag == v.Tag
+	})
+}
+
+// now is what is in hand.
+func (h *hands) now(app credential.App) hand {
+	found, _ := h.apps.Load(app)
+	now, _ := found.(hand)
+	return now
+}
+
+// change puts something else in the place of what is in hand, or leaves it.
+func (h *hands) change(app credential.App, to func(now hand) (next hand, change bool)) {
+	for {
+		old, _ := h.apps.LoadOrStore(app, hand{})
+		next, change := to(old.(hand))
+		if !change || h.apps.CompareAndSwap(app, old, next) {
+			return
+		}
 	}
 }
 
-// replaced remembers that a token is in hand because the one before it is dead.
-func (h *hands) replaced(v credential.Credential) { h.apps.Store(v.App, hand{current: v}) }
+// unsettled reports whether v is a very young token that has taken the place of a
+// dead one and was not waited for yet.
+func (h *hands) unsettled(v credential.Credential) bool {
+	now := h.now(v.App)
+	return now.unsettled && now.current.Tag == v.Tag && isYoung(v)
+}
 
 // before is the token to try where v, a very young one, is refused.
 func (h *hands) before(v credential.Credential) (_ credential.Credential, ok bool) {
-	life := v.ExpiresAt.Sub(v.IssuedAt)
-	if life-v.Left > life/young {
+	if !isYoung(v) {
 		return credential.Credential{}, false
 	}
-	found, _ := h.apps.Load(v.App)
-	last, _ := found.(hand)
+	last := h.now(v.App)
 	ok = last.current.Tag == v.Tag && !last.before.Value.Empty() && last.before.Generation+1 == v.Generation
 	return last.before, ok
+}
+
+func isYoung(v credential.Credential) bool {
+	life := v.ExpiresAt.Sub(v.IssuedAt)
+	return life-v.Left <= life/young
 }
 
 // young is what part of its life a token is young for: five seconds of two

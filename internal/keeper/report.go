@@ -122,6 +122,30 @@ func (k *Keeper) Doubt(key credential.Key) {
 	}
 }
 
+// Settle waits until a new value was seen to work, or to be dead; one probe is
+// for all who wait. It takes as long as a report, five seconds at most, and ends
+// with ctx. For a value that is not the current one it returns at once.
+func (k *Keeper) Settle(ctx context.Context, c credential.Credential) {
+	e, ok := k.entry(c.Key)
+	if !ok {
+		return
+	}
+	v := e.view.Load()
+	if !v.live(time.Now()) || !v.cred.Value.Equal(c.Value) {
+		return
+	}
+	p := k.ask(e, v, k.believe)
+	if p == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, reportWait)
+	defer cancel()
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+	}
+}
+
 func (e *entry) reported(v verdict) {
 	e.mu.Lock()
 	e.reports[v]++
