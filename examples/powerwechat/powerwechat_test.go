@@ -14,6 +14,7 @@ func TestTheSDK(t *testing.T) {
 	// The SDK has one cache for a process, with a file in the home folder. It is
 	// made here, outside the bubbles, since its goroutine never ends.
 	t.Setenv("HOME", t.TempDir())
+	cache.ACCache = nil
 	cache.NewMemCache("", 0, "")
 	sdktest.Try(t, func(t *testing.T, h *sdktest.Hufu) sdktest.SDK {
 		hufu, hufuWeb = sdktest.API, sdktest.Web

@@ -18,9 +18,10 @@ type wechat struct{ *Hufu }
 // RoundTrip answers as http.RoundTripper demands.
 func (w wechat) RoundTrip(r *http.Request) (*http.Response, error) {
 	if w.late(r.URL.Query().Get("access_token")) {
+		const refusal = `{"errcode":40001,"errmsg":"invalid credential, access_token is invalid or not latest"}`
 		return &http.Response{
 			StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json; encoding=utf-8"}}, Request: r,
-			Body: io.NopCloser(strings.NewReader(`{"errcode":40001,"errmsg":"invalid credential, access_token is invalid or not latest"}`)),
+			Body: io.NopCloser(strings.NewReader(refusal)), ContentLength: int64(len(refusal)),
 		}, nil
 	}
 	before := w.Sim.Issues(AppID)
