@@ -192,7 +192,7 @@ func (c *call) heal(token credential.Credential, a *answer) (*answer, error) {
 }
 
 // settle waits, some seconds at most, until a token works that is so new that
-// WeChat may not know it everywhere, and that no other can stand in for.
+// WeChat may not know it everywhere, where no other can stand in for it.
 func (c *call) settle(token credential.Credential) {
 	if c.hands.unsettled(token) {
 		c.clock.allow(idleTime)

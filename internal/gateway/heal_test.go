@@ -167,7 +167,7 @@ func TestOnlyANumberAtTheTopHeals(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, options{life: short})
-			w.token()
+			w.ask("GET", userGet, "one", "")
 			must(t, w.sim.Expire(shop))
 			issues, reached := w.sim.Issues(shop), w.reached(sendPath)
 			w.saying(sendPath, c.contentType, c.body)
@@ -299,6 +299,9 @@ func TestOnlyTheTokenBeforeAYoungOneIsTried(t *testing.T) {
 	tries(token(1, 0), 0)
 	h.use(token(1, 0))
 	tries(token(1, 0), 0)
+	if !h.unsettled(token(1, 0)) {
+		t.Error("the first one is not waited for")
+	}
 	h.use(token(2, 0))
 	h.use(token(1, time.Second)) // a call that was slow
 	tries(token(2, time.Second), 1)

@@ -12,8 +12,9 @@ import (
 // refused with a very young token is sent once more with the old one. Nothing
 // is reported then: it is no news that would be of use to anybody.
 //
-// Where the one before is dead, no second try would help: the call waits, before
-// it is sent with a very young token, until a probe has seen that it works.
+// Where there is none before it, or a dead one, no second try would help: the call
+// waits, before it is sent with a very young token, until a probe has seen that
+// it works.
 
 // hands is the last two tokens of each app.
 type hands struct{ apps sync.Map } // credential.App to hand
@@ -23,7 +24,7 @@ type hands struct{ apps sync.Map } // credential.App to hand
 type hand struct {
 	current, before credential.Credential
 	refused         bool // WeChat has refused the current one, and was not seen to accept it since
-	unsettled       bool // the current one took the place of a refused one, and nobody has waited for it yet
+	settled         bool // the current one was waited for
 }
 
 // use remembers that a token is the one in hand.
@@ -32,9 +33,9 @@ func (h *hands) use(v credential.Credential) {
 		return // as for all calls but the first
 	}
 	h.change(v.App, func(now hand) (hand, bool) {
-		next := hand{current: v, before: now.current, unsettled: now.refused}
-		if now.refused {
-			next.before = credential.Credential{}
+		next := hand{current: v}
+		if !now.refused {
+			next.before = now.current
 		}
 		return next, now.current.Generation < v.Generation
 	})
@@ -51,7 +52,7 @@ func (h *hands) refuse(v credential.Credential) {
 // settle remembers that v works, as far as can be known.
 func (h *hands) settle(v credential.Credential) {
 	h.change(v.App, func(now hand) (hand, bool) {
-		now.refused, now.unsettled = false, false
+		now.refused, now.settled = false, true
 		return now, now.current.Tag == v.Tag
 	})
 }
@@ -74,11 +75,11 @@ func (h *hands) change(app credential.App, to func(now hand) (next hand, change 
 	}
 }
 
-// unsettled reports whether v is a very young token that has taken the place of a
-// dead one and was not waited for yet.
+// unsettled reports whether v is a very young token that nothing can stand in for,
+// and was not waited for yet.
 func (h *hands) unsettled(v credential.Credential) bool {
 	now := h.now(v.App)
-	return now.unsettled && now.current.Tag == v.Tag && isYoung(v)
+	return now.current.Tag == v.Tag && now.before.Value.Empty() && !now.settled && isYoung(v)
 }
 
 // before is the token to try where v, a very young one, is refused.

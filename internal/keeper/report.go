@@ -49,6 +49,7 @@ func (v verdict) String() string {
 type probe struct {
 	generation uint64
 	value      credential.Secret
+	settles    bool // asked before the value was used: no answer to who has seen it refused
 	done       chan struct{}
 	verdict    verdict   // valid once done is closed
 	ended      time.Time // likewise
@@ -123,7 +124,7 @@ func (k *Keeper) Doubt(key credential.Key) {
 }
 
 // Settle waits until a new value was seen to work, or to be dead; one probe is
-// for all who wait. It takes as long as a report, five seconds at most, and ends
+// for all who wait at a time. It takes as long as a report, five seconds at most, and ends
 // with ctx. For a value that is not the current one it returns at once.
 func (k *Keeper) Settle(ctx context.Context, c credential.Credential) {
 	e, ok := k.entry(c.Key)
@@ -134,10 +135,13 @@ func (k *Keeper) Settle(ctx context.Context, c credential.Credential) {
 	if !v.live(time.Now()) || !v.cred.Value.Equal(c.Value) {
 		return
 	}
-	p := k.ask(e, v, k.believe)
+	p := k.ask(e, v, 0)
 	if p == nil {
 		return
 	}
+	e.mu.Lock()
+	p.settles = true
+	e.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, reportWait)
 	defer cancel()
 	select {
@@ -165,7 +169,7 @@ func (k *Keeper) ask(e *entry, v *view, believe time.Duration) *probe {
 	if p := e.probe; p != nil && p.value.Equal(v.cred.Value) {
 		select {
 		case <-p.done:
-			if time.Since(p.ended) < believe {
+			if time.Since(p.ended) < believe && !p.settles {
 				return p
 			}
 		default:

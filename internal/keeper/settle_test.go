@@ -31,13 +31,21 @@ func TestANewValueSettlesWithoutASecondIssue(t *testing.T) {
 			all.Go(func() { settle(c, n.spread) })
 		}
 		all.Wait()
-		settle(c, 0)
 		probes := 0
 		for _, times := range w.sim.Counts()[probePath] {
 			probes += times
 		}
 		if probes != 2 || w.issues() != 1 {
 			t.Errorf("%d probes, %d issues; want 2 and 1", probes, w.issues())
+		}
+
+		// What was so a moment ago is held against nobody who saw it refused.
+		settle(c, 0)
+		if err := w.sim.Revoke(testApp); err != nil {
+			t.Fatal(err)
+		}
+		if next, err := n.Report(t.Context(), testKey, Claim{Value: c.Value, Errcode: 40001, Seen: true}); err != nil || next.Value.Equal(c.Value) {
+			t.Errorf("the dead value is still in hand: %v", err)
 		}
 
 		// Of what is not in hand there is nothing to learn.
