@@ -16,7 +16,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,7 +46,6 @@ type Hufu struct {
 	source string
 	net    *network
 	calls  *calls
-	lag    atomic.Int64  // how long WeChat refuses a new token
 	issued chan struct{} // has one whenever there is a new token
 }
 

@@ -12,7 +12,11 @@ import (
 	"github.com/hufu-project/hufu/wxsim"
 )
 
-// wechat is the simulator, with machines that hear of a new token late.
+// lag is how long WeChat's machines refuse a new token with 40001, until all have
+// heard of it.
+const lag = 3 * time.Second
+
+// wechat is the simulator, with machines that hear late.
 type wechat struct{ *Hufu }
 
 // RoundTrip answers as http.RoundTripper demands.
@@ -41,8 +45,7 @@ func (w wechat) late(token string) bool {
 	if w.source == wxsim.Classic.String() {
 		line = wxsim.Classic
 	}
-	return token != "" && token == w.Sim.Current(AppID, line) &&
-		w.Sim.Now().Sub(w.Sim.LastIssue(AppID)) < time.Duration(w.lag.Load())
+	return token != "" && token == w.Sim.Current(AppID, line) && w.Sim.Now().Sub(w.Sim.LastIssue(AppID)) < lag
 }
 
 // calls is a log of which the lines about calls are counted.
