@@ -309,6 +309,9 @@ func TestOnlyTheTokenBeforeAYoungOneIsTried(t *testing.T) {
 	tries(token(1, time.Second), 0)
 	h.use(token(4, 0)) // one was never seen here
 	tries(token(4, 0), 0)
+	if !h.unsettled(token(4, 0)) {
+		t.Error("the one that follows none is not waited for")
+	}
 	h.refuse(token(4, 0))
 	h.refuse(token(1, 0)) // a call that was slow
 	h.use(token(5, 0))    // the fourth is dead

@@ -78,8 +78,12 @@ func (h *hands) change(app credential.App, to func(now hand) (next hand, change 
 // unsettled reports whether v is a very young token that nothing can stand in for,
 // and was not waited for yet.
 func (h *hands) unsettled(v credential.Credential) bool {
+	if !isYoung(v) {
+		return false
+	}
 	now := h.now(v.App)
-	return now.current.Tag == v.Tag && now.before.Value.Empty() && !now.settled && isYoung(v)
+	_, another := h.before(v)
+	return now.current.Tag == v.Tag && !now.settled && !another
 }
 
 // before is the token to try where v, a very young one, is refused.

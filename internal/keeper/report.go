@@ -123,9 +123,10 @@ func (k *Keeper) Doubt(key credential.Key) {
 	}
 }
 
-// Settle waits until a new value was seen to work, or to be dead; one probe is
-// for all who wait at a time. It takes as long as a report, five seconds at most, and ends
-// with ctx. For a value that is not the current one it returns at once.
+// Settle waits until a new value was seen to work, or to be dead. All who wait
+// share one probe, which says nothing to who reports the value afterwards. It
+// takes five seconds at most and ends with ctx; for a value that is not the
+// current one it returns at once.
 func (k *Keeper) Settle(ctx context.Context, c credential.Credential) {
 	e, ok := k.entry(c.Key)
 	if !ok {
