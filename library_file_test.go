@@ -81,7 +81,7 @@ func TestAFileIsForOneKeyAndOneServer(t *testing.T) {
 		w.stop()
 		for name, other := range map[string]func() (*hufu.Client, error){
 			"another key": func() (*hufu.Client, error) {
-				return hufu.New("http://hufu.test", w.keys["operator"], hufu.WithTransport(w.transport()), hufu.WithFile(path))
+				return hufu.New("http://"+hufuAddr, w.keys["operator"], hufu.WithTransport(w.transport()), hufu.WithFile(path))
 			},
 			"another server": func() (*hufu.Client, error) {
 				return hufu.New("http://hufu2.test", w.keys["shop"], hufu.WithTransport(w.transport()), hufu.WithFile(path))
@@ -153,7 +153,7 @@ func TestAClockThatWasPutBackIsNotBelieved(t *testing.T) {
 			time.Sleep(row.at)
 			w := newWorld(t)
 			w.stop()
-			c, err := hufu.New("http://hufu.test", key, hufu.WithTransport(w.transport()), hufu.WithFile(path))
+			c, err := hufu.New("http://"+hufuAddr, key, hufu.WithTransport(w.transport()), hufu.WithFile(path))
 			w.must(err)
 			defer c.Close()
 			if _, err := c.Token(t.Context(), appID); (err == nil) != row.live {

@@ -2,10 +2,8 @@ package hufu_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -21,6 +19,7 @@ import (
 	"github.com/hufu-project/hufu/internal/config"
 	"github.com/hufu-project/hufu/internal/credential"
 	"github.com/hufu-project/hufu/internal/keeper"
+	"github.com/hufu-project/hufu/internal/pipenet"
 	"github.com/hufu-project/hufu/internal/registry"
 	"github.com/hufu-project/hufu/internal/store/bolt"
 	"github.com/hufu-project/hufu/internal/web"
@@ -32,14 +31,16 @@ import (
 // server, with the simulator as WeChat, over connections in memory. So a test
 // about hours runs in a bubble of fake time.
 
-// world is a WeChat, one Hufu that can be stopped and started, and the wire
-// between it and the clients.
+// hufuAddr is where the server listens.
+const hufuAddr = "127.0.0.1:8700"
+
+// world is a WeChat, and one Hufu that can be stopped and started.
 type world struct {
 	t     *testing.T
 	dir   string
 	sim   *wxsim.Sim
-	asked atomic.Int64                                    // requests that reached the wire
-	wire  atomic.Pointer[func(net.Conn) error]            // where connections go; nil: nobody listens
+	asked atomic.Int64                                    // requests that reached the server
+	net   pipenet.Network                                 // between the clients and it
 	spoil atomic.Pointer[func(http.Handler) http.Handler] // stands between, where set
 	stop  func()
 
@@ -117,12 +118,11 @@ func (w *world) start() {
 		surface.ServeHTTP(rw, r)
 	})
 	server := web.NewServer(draining, handler, nil, log)
-	ln := &listener{conns: make(chan net.Conn), done: make(chan struct{})}
+	ln, err := w.net.Listen("tcp", hufuAddr)
+	w.must(err)
 	running.Go(func() { _ = server.Serve(ln) })
-	dial := ln.dial
-	w.wire.Store(&dial)
 	w.stop = sync.OnceFunc(func() {
-		w.wire.Store(nil)
+		_ = ln.Close()
 		drain()
 		_ = server.Close()
 		cancel()
@@ -142,17 +142,7 @@ func (w *world) must(err error) {
 
 // transport reaches the server, or finds nobody there.
 func (w *world) transport() *http.Transport {
-	t := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		dial := w.wire.Load()
-		if dial == nil {
-			return nil, errors.New("connection refused")
-		}
-		ours, theirs := net.Pipe()
-		if err := (*dial)(theirs); err != nil {
-			return nil, err
-		}
-		return ours, nil
-	}}
+	t := &http.Transport{DialContext: w.net.Dial}
 	w.t.Cleanup(t.CloseIdleConnections)
 	return t
 }
@@ -160,7 +150,7 @@ func (w *world) transport() *http.Transport {
 // connect makes a client of the library with the key of a client of the server.
 func (w *world) connect(name string, options ...hufu.Option) *hufu.Client {
 	w.t.Helper()
-	c, err := hufu.New("http://hufu.test", w.keys[name], append([]hufu.Option{hufu.WithTransport(w.transport())}, options...)...)
+	c, err := hufu.New("http://"+hufuAddr, w.keys[name], append([]hufu.Option{hufu.WithTransport(w.transport())}, options...)...)
 	w.must(err)
 	w.t.Cleanup(func() { _ = c.Close() })
 	return c
@@ -177,7 +167,7 @@ func (w *world) token(c *hufu.Client) string {
 // renew has an operator renew the app's token.
 func (w *world) renew() {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), "POST", "http://hufu.test/v1/apps/"+appID+"/credentials/access_token/renew", nil)
+	r, err := http.NewRequestWithContext(w.t.Context(), "POST", "http://"+hufuAddr+"/v1/apps/"+appID+"/credentials/access_token/renew", nil)
 	w.must(err)
 	r.Header.Set("Authorization", "Bearer "+w.keys["operator"])
 	resp, err := w.transport().RoundTrip(r)
@@ -199,40 +189,3 @@ func (w *world) between(what func(http.Handler) http.Handler) {
 
 // wipe takes away all that the server has kept, which must be stopped.
 func (w *world) wipe() { w.must(os.Remove(filepath.Join(w.dir, "hufu.db"))) }
-
-// listener accepts what is dialled inside the process.
-type listener struct {
-	conns chan net.Conn
-	once  sync.Once
-	done  chan struct{}
-}
-
-func (l *listener) dial(c net.Conn) error {
-	select {
-	case l.conns <- c:
-		return nil
-	case <-l.done:
-		return errors.New("connection refused")
-	}
-}
-
-func (l *listener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *listener) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *listener) Addr() net.Addr { return pipe{} }
-
-type pipe struct{}
-
-func (pipe) Network() string { return "pipe" }
-func (pipe) String() string  { return "127.0.0.1:1" }

@@ -182,7 +182,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		w.stop()
 		down := w.connect("shop")
 		_, err := down.Token(t.Context(), appID)
-		if !errors.Is(err, hufu.ErrUnavailable) || !strings.Contains(err.Error(), "http://hufu.test") {
+		if !errors.Is(err, hufu.ErrUnavailable) || !strings.Contains(err.Error(), "http://"+hufuAddr) {
 			t.Errorf("no server: %v", err)
 		}
 		w.quiet(err)

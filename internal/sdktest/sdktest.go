@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/hufu-project/hufu/internal/access"
 	"github.com/hufu-project/hufu/internal/config"
+	"github.com/hufu-project/hufu/internal/pipenet"
 	"github.com/hufu-project/hufu/internal/server"
 	"github.com/hufu-project/hufu/wxsim"
 )
@@ -44,7 +46,7 @@ type Hufu struct {
 
 	t      *testing.T
 	source string
-	net    *network
+	net    pipenet.Network
 	calls  *calls
 	issued chan struct{} // has one whenever there is a new token
 }
@@ -56,12 +58,12 @@ func start(t *testing.T, source string) *Hufu {
 	key, hash := access.NewKey()
 	h := &Hufu{
 		Sim: wxsim.New(wxsim.Options{Quirks: wxsim.NoQuirks}), Key: key.Reveal(),
-		t: t, source: source, net: newNetwork(), calls: &calls{}, issued: make(chan struct{}, 1),
+		t: t, source: source, calls: &calls{}, issued: make(chan struct{}, 1),
 	}
 	h.must(h.Sim.AddApp(wxsim.App{ID: AppID, Secret: secret, Followers: []string{Follower}, CallbackDomains: []string{"auth.example.com"}}))
 
 	s, err := server.New(h.config(hex.EncodeToString(hash[:])), server.Options{
-		Log: slog.New(h.calls), Version: "test", Listen: h.net.listen, Transport: wechat{h},
+		Log: slog.New(h.calls), Version: "test", Listen: h.net.Listen, Transport: wechat{h},
 	})
 	h.must(err)
 	ctx, stop := context.WithCancel(context.Background())
@@ -69,7 +71,7 @@ func start(t *testing.T, source string) *Hufu {
 	go func() { ended <- s.Run(ctx) }()
 
 	before := http.DefaultTransport
-	way := &http.Transport{DialContext: h.net.dial, DialTLSContext: h.net.dial, MaxIdleConnsPerHost: 100}
+	way := &http.Transport{DialContext: h.dial, DialTLSContext: h.dial, MaxIdleConnsPerHost: 100}
 	http.DefaultTransport = way
 	t.Cleanup(func() {
 		http.DefaultTransport = before
@@ -80,6 +82,15 @@ func start(t *testing.T, source string) *Hufu {
 	<-h.issued
 	time.Sleep(time.Second) // it is written down and handed out
 	return h
+}
+
+// dial finds Hufu in the network, listen.web at the name that browsers know. TLS
+// is left out.
+func (h *Hufu) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if "https://"+address == Web+":443" {
+		address = "127.0.0.1:8701"
+	}
+	return h.net.Dial(ctx, network, address)
 }
 
 // config is the configuration: one app, one client, all by default.

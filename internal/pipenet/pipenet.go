@@ -1,24 +1,25 @@
-package sdktest
+// Package pipenet is a network in memory, for tests: a bubble of testing/synctest
+// takes a real socket for something that may happen at any time, and its clock
+// stands still.
+package pipenet
 
 import (
 	"context"
-	"fmt"
 	"net"
-	"strings"
 	"sync"
+	"syscall"
 )
 
-// network connects addresses in memory. Who listens on a port of loopback is
-// found there; listen.web is also found at the name that browsers know.
-type network struct {
+// Network is where addresses of TCP are, none of them a real one. The zero value
+// is ready, and safe for concurrent use.
+type Network struct {
 	mu        sync.Mutex
 	listeners map[string]*listener
 }
 
-func newNetwork() *network { return &network{listeners: map[string]*listener{}} }
-
-// listen has the shape of net.Listen.
-func (n *network) listen(_, address string) (net.Listener, error) {
+// Listen has the shape of net.Listen. The address is taken as it stands, so name
+// the port. Who listens later takes the place of who listened before.
+func (n *Network) Listen(_, address string) (net.Listener, error) {
 	addr, err := net.ResolveTCPAddr("tcp", address)
 	if err != nil {
 		return nil, err
@@ -26,33 +27,36 @@ func (n *network) listen(_, address string) (net.Listener, error) {
 	l := &listener{addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.listeners == nil {
+		n.listeners = map[string]*listener{}
+	}
 	n.listeners[address] = l
 	return l, nil
 }
 
-// dial has the shape of a net.Dialer's DialContext. TLS is left out.
-func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error) {
-	if address == strings.TrimPrefix(Web, "https://")+":443" {
-		address = "127.0.0.1:8701"
-	}
+// Dial has the shape of a net.Dialer's DialContext. Where nobody listens it is
+// refused at once; where somebody does it waits until the connection is accepted.
+func (n *Network) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	refused := &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
 	n.mu.Lock()
 	l := n.listeners[address]
 	n.mu.Unlock()
 	if l == nil {
-		return nil, fmt.Errorf("nobody listens at %s: it is not Hufu's", address)
+		return nil, refused
 	}
+	refused.Addr = l.addr
 	ours, theirs := net.Pipe()
 	select {
 	case l.conns <- conn{theirs, l.addr}:
 		return ours, nil
 	case <-l.done:
-		return nil, fmt.Errorf("%s: connection refused", address)
+		return nil, refused
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-// conn is a connection between addresses of loopback.
+// conn is the listener's end of a connection from the same host.
 type conn struct {
 	net.Conn
 	addr *net.TCPAddr
@@ -61,7 +65,6 @@ type conn struct {
 func (c conn) LocalAddr() net.Addr  { return c.addr }
 func (c conn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: c.addr.IP, Port: 50000} }
 
-// listener accepts what is dialled.
 type listener struct {
 	addr  *net.TCPAddr
 	conns chan net.Conn
