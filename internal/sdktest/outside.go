@@ -24,7 +24,6 @@ import (
 // since 1970, "do", and what else Do is given. Its answer is a line with the
 // number and "value" or "error".
 type Outside struct {
-	t       *testing.T
 	stdin   io.Writer
 	answers chan answer
 	visits  chan visit
@@ -57,7 +56,7 @@ const (
 // it where Hufu is. It ends with the test.
 func Program(t *testing.T, name string, args ...string) *Outside {
 	t.Helper()
-	o := &Outside{t: t, answers: make(chan answer), visits: make(chan visit), beat: make(chan struct{}), waits: map[int]chan answer{}}
+	o := &Outside{answers: make(chan answer), visits: make(chan visit), beat: make(chan struct{}), waits: map[int]chan answer{}}
 	front := httptest.NewServer(http.HandlerFunc(o.visit))
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), "HUFU_URL="+front.URL, "HUFU_WEB_URL="+Web)
