@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/hufu-project/hufu/internal/store/enginetest"
@@ -93,19 +92,24 @@ func (n *node) kill() {
 	n.wire.Set(enginetest.Pass)
 }
 
-// pause lets the process stand still until resume.
+// pause lets the process stand still until resume. What it has not done by then
+// it does not do.
 func (n *node) pause() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.paused = true
-	_ = n.process.Process.Signal(syscall.SIGSTOP)
+	if err := enginetest.Pause(n.process); err != nil {
+		n.t.Error(err)
+	}
 }
 
 // resume lets it go on, and gives it two seconds to catch up.
 func (n *node) resume() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	_ = n.process.Process.Signal(syscall.SIGCONT)
+	if err := enginetest.Resume(n.process); err != nil {
+		n.t.Error(err)
+	}
 	time.AfterFunc(beat, func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()

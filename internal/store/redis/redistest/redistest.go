@@ -7,16 +7,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/hufu-project/hufu/internal/store/enginetest"
 )
 
 // Server is a redis-server of a test's own. A method that cannot do what it is
@@ -59,20 +63,26 @@ func Start(t testing.TB, args ...string) *Server {
 	return s
 }
 
-// FreeAddr gives an address of loopback that nobody listened on a moment ago,
-// low enough that its port for cluster nodes is one too.
+// taken are the addresses that FreeAddr gave in this run.
+var taken sync.Map
+
+// FreeAddr gives an address of loopback that nobody listens on, and that nobody
+// gets by chance while the server is not there: its port, and that for cluster
+// nodes 10,000 above, lie below those that systems give away by themselves.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	for {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+	for range 1000 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 11000+rand.IntN(9000))
+		if _, twice := taken.LoadOrStore(addr, true); twice {
+			continue
 		}
-		_ = l.Close()
-		if l.Addr().(*net.TCPAddr).Port < 55000 {
-			return l.Addr().String()
+		if l, err := net.Listen("tcp", addr); err == nil {
+			_ = l.Close()
+			return addr
 		}
 	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // New is a server that is not started yet and has no Args.
@@ -85,7 +95,7 @@ func New(t testing.TB) *Server {
 // At is a server that somebody else started.
 func At(t testing.TB, addr string) *Server { return &Server{Addr: addr, t: t} }
 
-// Start starts the program and waits until it listens.
+// Start starts the program and waits until it answers.
 func (s *Server) Start() {
 	s.t.Helper()
 	s.cmd = exec.Command(program(s.t), s.Args...)
@@ -97,18 +107,31 @@ func (s *Server) Start() {
 	s.done = done
 	go func() { _ = cmd.Wait(); close(done) }()
 	Eventually(s.t, func() error {
+		err := s.ping()
 		select {
 		case <-done:
 			log, _ := os.ReadFile(filepath.Join(s.Dir, "server.log"))
 			s.t.Fatalf("redis-server %s has ended:\n%s", strings.Join(s.Args, " "), log)
 		default:
 		}
-		conn, err := net.Dial("tcp", s.Addr)
-		if err == nil {
-			_ = conn.Close()
-		}
 		return err
 	})
+}
+
+// ping asks for any answer of Redis: that it is there, wants a password, or
+// still reads its file.
+func (s *Server) ping() error {
+	conn, err := net.Dial("tcp", s.Addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	answer := make([]byte, 1)
+	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+		return err
+	}
+	_, err = conn.Read(answer)
+	return err
 }
 
 // Kill is kill -9. A second one does nothing.
@@ -127,10 +150,15 @@ func (s *Server) end(sig syscall.Signal) {
 }
 
 // Pause lets the process stand still until Resume.
-func (s *Server) Pause() { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
+func (s *Server) Pause() {
+	s.t.Helper()
+	if err := enginetest.Pause(s.cmd); err != nil {
+		s.t.Fatal(err)
+	}
+}
 
 // Resume lets it go on.
-func (s *Server) Resume() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
+func (s *Server) Resume() { _ = enginetest.Resume(s.cmd) }
 
 // Admin is a client of the test's own.
 func (s *Server) Admin() rueidis.Client {
