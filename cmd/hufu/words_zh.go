@@ -325,6 +325,7 @@ var problemsInChinese = map[string]struct {
 	"key_taken":          {"别的调用方已有这把密钥", "请用 hufu client key 另生成一把", false},
 	"redirect_taken":     {"有的 redirect_uri 会同时属于同一应用的另一个调用方", "请改用别的地址", false},
 	"conflict":           {"同一时刻被别人改了", "请重新查看后再改", false},
+	"newer_version":      {"这一项是更新版本的虎符写下的，在这里改会丢掉本版本不认识的内容", "请改问新版本的节点，或先升级这个节点", false},
 	"too_large":          {"请求体过大", "", false},
 	"too_many_requests":  {"这个地址用错误密钥试得太频繁", "请检查 HUFU_KEY，并找出使用旧密钥的程序", false},
 	"canceled":           {"请求已取消", "", false},

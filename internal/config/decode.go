@@ -17,6 +17,8 @@ type decoder struct {
 	// source is where ${NAME} and files come from. It is nil for JSON: what
 	// arrives over the network may read neither.
 	source *source
+	// more: keys that are not known are passed over.
+	more bool
 }
 
 // value reads n into v. A key without a value leaves v as it is.
@@ -131,6 +133,7 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 	for key, val := range d.pairs(n, path) {
 		f, fromFile, ok := find(v.Type(), key.Value)
 		switch at := join(path, f.key); {
+		case !ok && d.more:
 		case !ok:
 			d.unknownKey(key, v.Type(), path)
 		case given[f.key]:

@@ -17,19 +17,30 @@ import (
 //
 // An absent appid is let pass, since the caller may have it from elsewhere:
 // fill it in, and call Check.
-func DecodeApp(data []byte) (App, error) {
+func DecodeApp(data []byte) (App, error) { return decodeApp(data, false) }
+
+// DecodeClient is DecodeApp for a client; an absent name is let pass.
+func DecodeClient(data []byte) (Client, error) { return decodeClient(data, false) }
+
+// RecallApp is DecodeApp for what EncodeApp wrote, here or in a Hufu that knows
+// more keys: at any depth, those are passed over.
+func RecallApp(data []byte) (App, error) { return decodeApp(data, true) }
+
+// RecallClient is RecallApp for a client.
+func RecallClient(data []byte) (Client, error) { return decodeClient(data, true) }
+
+func decodeApp(data []byte, more bool) (App, error) {
 	var a App
-	rep := decodeJSON(data, reflect.ValueOf(&a).Elem())
+	rep := decodeJSON(data, reflect.ValueOf(&a).Elem(), more)
 	if rep.problems == nil {
 		rep.app("", &a, false)
 	}
 	return a, rep.err()
 }
 
-// DecodeClient is DecodeApp for a client; an absent name is let pass.
-func DecodeClient(data []byte) (Client, error) {
+func decodeClient(data []byte, more bool) (Client, error) {
 	var c Client
-	rep := decodeJSON(data, reflect.ValueOf(&c).Elem())
+	rep := decodeJSON(data, reflect.ValueOf(&c).Elem(), more)
 	if rep.problems == nil {
 		rep.client("", &c, false)
 	}
@@ -62,8 +73,9 @@ func (r *report) err() error {
 // maxDepth is twice what an app or a client needs.
 const maxDepth = 4
 
-func decodeJSON(data []byte, v reflect.Value) *report {
-	d := &decoder{report: newReport("")}
+// decodeJSON reads an object into v; more: there may be more keys in it.
+func decodeJSON(data []byte, v reflect.Value, more bool) *report {
+	d := &decoder{report: newReport(""), more: more}
 	setDefaults(v)
 	switch root, message := jsonTree(data); {
 	case message != "":

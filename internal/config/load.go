@@ -62,7 +62,7 @@ func finish(c *Config, ps Problems) (*Config, error) {
 // of the environment alone.
 func read(path string, env Env) (*Config, Problems) {
 	src, rep := newSource(env, path), newReport(path)
-	d := &decoder{rep, src}
+	d := &decoder{report: rep, source: src}
 	c := &Config{origin: origin{path, env, src.files}}
 	setDefaults(reflect.ValueOf(c).Elem())
 	if path == "" {

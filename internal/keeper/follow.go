@@ -162,7 +162,10 @@ func (k *Keeper) take(ctx context.Context, e *entry, got store.Record, err error
 		}
 		return err
 	default:
-		if rec, err = decode(got.Value); err != nil {
+		if rec, err = decode(got.Value); errors.Is(err, store.ErrLater) {
+			got.Version = "" // nobody may replace what a newer node reads well
+		}
+		if err != nil {
 			k.spoiled(e, got, err, asked.at)
 			return nil
 		}

@@ -179,7 +179,7 @@ func TestAClassicLineThatRepeatsIsNotHurried(t *testing.T) {
 // A record of a later format is not written.
 func TestARecordOfALaterVersionIsNotWritten(t *testing.T) {
 	t.Parallel()
-	for _, how := range []string{"report", "renew"} {
+	for _, how := range []string{"report", "renew", "renew, of another shape"} {
 		t.Run(how, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t, worldOptions{source: "classic"})
@@ -193,6 +193,9 @@ func TestARecordOfALaterVersionIsNotWritten(t *testing.T) {
 				var m map[string]any
 				_ = json.Unmarshal(rec.Value, &m)
 				m["v"], m["tomorrow"] = 2, "kept"
+				if how != "report" && how != "renew" {
+					m["value"] = map[string]any{"not": "a text"}
+				}
 				b, _ := json.Marshal(m)
 				rec.Value = b
 				if _, err := w.st.Put(t.Context(), rec); err != nil {
@@ -203,10 +206,14 @@ func TestARecordOfALaterVersionIsNotWritten(t *testing.T) {
 				case "report":
 					_ = w.sim.Revoke(testApp)
 					_, err = n.Report(t.Context(), testKey, Claim{Value: c.Value, Errcode: 40001})
-				case "renew":
-					_, err = n.Renew(t.Context(), testKey, false)
+				default:
+					if _, err = n.Renew(t.Context(), testKey, false); err == nil || !strings.Contains(err.Error(), "newer Hufu") {
+						t.Errorf("a renewal over it: %v", err)
+					}
 				}
-				t.Log(err)
+				if how != "report" && w.get(n).Value != c.Value {
+					t.Error("what was in hand is not served any more")
+				}
 				time.Sleep(time.Minute)
 				rec, _ = w.st.Get(t.Context(), storeKey(testKey))
 				if !strings.Contains(string(rec.Value), "tomorrow") {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hufu-project/hufu/internal/credential"
 	"github.com/hufu-project/hufu/internal/errcode"
+	"github.com/hufu-project/hufu/internal/store"
 )
 
 // prefix is where credentials live in the store.
@@ -29,9 +30,6 @@ func parseKey(s string) (credential.Key, bool) {
 // format is the version of the record's layout. A node that meets a later one
 // serves what it can read and does not write.
 const format = 1
-
-// errLater says that a record must not be written here.
-var errLater = errors.New("a newer Hufu wrote this record; update this one")
 
 // record is one credential as it is stored, sealed, under cred/<app>/<kind>.
 // All times in it are the store's.
@@ -110,7 +108,7 @@ func (r record) encode() ([]byte, error) { return json.Marshal(r) }
 func decode(b []byte) (record, error) {
 	var r record
 	if err := json.Unmarshal(b, &r); err != nil {
-		return record{}, fmt.Errorf("the record is broken: %w", err)
+		return record{}, errors.Join(fmt.Errorf("the record is broken: %w", err), store.CheckForm(b, format))
 	}
 	return r, nil
 }

@@ -308,7 +308,7 @@ func (k *Keeper) change(e *entry, limit time.Duration, f func(r record, now time
 			return bad.err
 		}
 		if rec.Format > format {
-			return errLater
+			return store.ErrLater
 		}
 		next, write := f(rec, clk.store(time.Now()))
 		if !write {

@@ -28,7 +28,7 @@ func (k *Keeper) Renew(ctx context.Context, key credential.Key, leak bool) (cred
 		return credential.Credential{}, k.unavailable(e)
 	}
 	e.mu.Lock()
-	if s := e.spoiled; s != nil {
+	if s := e.spoiled; s != nil && s.version != "" { // else another node reads it well
 		// Begin anew, one generation later than any that was seen here.
 		e.rec = record{Generation: e.rec.Generation}
 		e.version, e.clock, e.known, e.spoiled = s.version, s.clock, true, nil

@@ -15,11 +15,15 @@ import (
 
 // What is in the store:
 //
-//	app/wx0123456789abcdef   config.EncodeApp
-//	client/shop-backend      config.EncodeClient
+//	app/wx0123456789abcdef   config.EncodeApp, marked with its form
+//	client/shop-backend      config.EncodeClient, likewise
+//
+// What a later Hufu adds is passed over as long as the form is the same. So a
+// setting that takes rights away, or that a put here must not lose, is a new form.
 const (
 	appPrefix    = "app/"
 	clientPrefix = "client/"
+	form         = 1
 )
 
 // retryEvery is how soon a read that did not work is tried again. With the
@@ -150,15 +154,19 @@ func (r *Registry) stored(prefix string) map[string]struct{} {
 
 // take puts a record into memory.
 func (r *Registry) take(rec store.Record) {
-	var err error
+	err := store.CheckForm(rec.Value, form)
+	if err != nil {
+		r.unreadable(rec.Key, err)
+		return
+	}
 	if id, ok := strings.CutPrefix(rec.Key, appPrefix); ok {
 		var app config.App
-		if app, err = config.DecodeApp(rec.Value); err == nil {
+		if app, err = config.RecallApp(rec.Value); err == nil {
 			r.setApp(credential.App(id), &App{App: app})
 		}
 	} else if name, ok := strings.CutPrefix(rec.Key, clientPrefix); ok {
 		var c config.Client
-		if c, err = config.DecodeClient(rec.Value); err == nil {
+		if c, err = config.RecallClient(rec.Value); err == nil {
 			r.setClient(name, newClient(c, false))
 		}
 	}
@@ -175,8 +183,12 @@ func (r *Registry) drop(key string) {
 	}
 }
 
-// unreadable logs a record that is damaged: what is known of it stays in
-// force, and it takes no other down.
+// unreadable logs a record that is damaged, or of a later Hufu: what is known of
+// it stays in force, and it takes no other down.
 func (r *Registry) unreadable(key string, err error) {
+	if errors.Is(err, store.ErrLater) {
+		r.log.Error("an app or client in the store is not for this version; what is known of it stays in force", "key", key, "err", err)
+		return
+	}
 	r.log.Error("an app or client in the store cannot be read; put it again", "key", key, "err", err)
 }

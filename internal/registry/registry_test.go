@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -316,6 +317,70 @@ func TestDamagedRecordTakesNoOtherDown(t *testing.T) {
 		if _, ok := r.App(id); !ok {
 			t.Errorf("%s is not there", id)
 		}
+	}
+}
+
+// During an upgrade nodes of this version and of the next share a store. What
+// the next one adds is passed over; what it writes in a form of its own is
+// neither misread nor replaced.
+func TestRecordsOfTheNextVersionAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	st := openStore(t)
+	ctx := t.Context()
+	r := run(t, st)
+	if err := errors.Join(r.PutApp(ctx, app("wx1", "a")), r.PutClient(ctx, client("shop", 1))); err != nil {
+		t.Fatal(err)
+	}
+	next := func(key string, change func(value string) string) store.Record {
+		t.Helper()
+		rec, err := st.Get(ctx, key)
+		if err == nil {
+			rec.Value = []byte(change(string(rec.Value)))
+			rec, err = st.Put(ctx, rec)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rec
+	}
+	later := func(value string) string { return strings.Replace(value, `{"v":1,`, `{"v":2,"of":"tomorrow",`, 1) }
+	more := func(value string) string {
+		return strings.Replace(value, `{"v":1,`, `{"v":1,"of":{"tomorrow":[1.5,null]},`, 1)
+	}
+	there := func(r *registry.Registry) [2]bool {
+		_, app := r.App("wx1")
+		_, client := r.Client("shop")
+		return [2]bool{app, client}
+	}
+	next("app/wx1", func(v string) string { return strings.Replace(more(v), `"a"`, `"b"`, 1) })
+	next("client/shop", more)
+	eventually(t, 10*time.Second, "an app with a key that is not known", func() bool { a, ok := r.App("wx1"); return ok && a.Name == "b" })
+	if fresh := run(t, st); there(fresh) != [2]bool{true, true} {
+		t.Error("keys that are not known keep a node from starting with what it knows")
+	}
+
+	a, c := next("app/wx1", later), next("client/shop", later)
+	for what, err := range map[string]error{
+		"app":    r.PutApp(ctx, app("wx1", "c")),
+		"client": r.PutClient(ctx, client("shop", 2)),
+	} {
+		if !errors.Is(err, store.ErrLater) {
+			t.Errorf("put over an %s of the next version: %v", what, err)
+		}
+	}
+	for _, rec := range []store.Record{a, c} {
+		if got, err := st.Get(ctx, rec.Key); err != nil || got.Version != rec.Version {
+			t.Errorf("%s was written: %v", rec.Key, err)
+		}
+	}
+	if a, ok := r.App("wx1"); !ok || a.Name != "b" {
+		t.Error("what was known of the app is not in force any more")
+	}
+	if fresh := run(t, st); there(fresh) != [2]bool{} {
+		t.Error("a node that begins now makes something of what it does not understand")
+	}
+	if err := errors.Join(r.DeleteApp(ctx, "wx1"), r.DeleteClient(ctx, "shop")); err != nil {
+		t.Errorf("taking them out is understood by both: %v", err)
 	}
 }
 

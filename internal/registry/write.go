@@ -27,7 +27,7 @@ const tries = 5
 // PutApp adds an app or replaces it. It returns once the app is in the store
 // and in force on this node; the others follow within 5 s. Errors:
 // config.Problems, credential.ErrDeclared, store.ErrConflict, store.ErrUnsure,
-// ErrStore.
+// store.ErrLater, ErrStore.
 func (r *Registry) PutApp(ctx context.Context, a config.App) error {
 	if err := r.CheckApp(a); err != nil {
 		return err
@@ -122,7 +122,11 @@ func (r *Registry) DeleteClient(ctx context.Context, name string) error {
 }
 
 func (r *Registry) put(ctx context.Context, key string, value []byte) error {
+	value = store.Mark(value, form)
 	return r.write(ctx, key, func(old store.Record, found bool) error {
+		if err := store.CheckForm(old.Value, form); err != nil {
+			return err
+		}
 		if found && bytes.Equal(old.Value, value) {
 			return nil // also after a write that was unsure
 		}
@@ -154,6 +158,9 @@ func (r *Registry) write(ctx context.Context, key string, change func(old store.
 	for range tries {
 		var old store.Record
 		old, err = r.store.Get(ctx, key)
+		if errors.Is(err, store.ErrLater) {
+			break
+		}
 		found := err == nil || errors.Is(err, store.ErrUnreadable)
 		if !found && !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("write %s: %w: %w", key, ErrStore, err)
@@ -173,7 +180,7 @@ func (r *Registry) write(ctx context.Context, key string, change func(old store.
 			r.log.Warn("a change is stored and not yet in force", "key", key, "err", err)
 		}
 		return nil
-	case errors.Is(err, credential.ErrNotFound), errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrUnsure):
+	case errors.Is(err, credential.ErrNotFound), errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrUnsure), errors.Is(err, store.ErrLater):
 		return fmt.Errorf("write %s: %w", key, err)
 	}
 	return fmt.Errorf("write %s: %w: %w", key, ErrStore, err)

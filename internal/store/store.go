@@ -78,8 +78,11 @@ var (
 	// or sealed by a key that is not in hand. The store is well and so are its
 	// other records. The Record carries Key, Version and Now, so that it can
 	// still be replaced or deleted; but no Version if it is only a key that is
-	// missing, so that nobody does.
+	// missing, or of a later Hufu (ErrLater, too), so that nobody does.
 	ErrUnreadable = errors.New("store: record cannot be read")
+	// ErrLater: a later Hufu wrote the record, in a form that this one does not
+	// know. It must not be replaced here; see Mark.
+	ErrLater = errors.New("a newer Hufu wrote this record; update this one")
 )
 
 // Store keeps records. All methods are safe for concurrent use and return as

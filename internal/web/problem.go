@@ -100,6 +100,7 @@ var table = []struct {
 	{registry.ErrKeyTaken, Problem{Status: 409, Code: "key_taken", Detail: "another client has this key already", Hint: "make a new one with: hufu client key"}},
 	{registry.ErrRedirectTaken, Problem{Status: 409, Code: "redirect_taken", Detail: "some redirect_uri of it would belong to another client of the same app too", Hint: "give each client redirect_uris of its own; a prefix may cover none of another's"}},
 	{store.ErrConflict, Problem{Status: 409, Code: "conflict", Detail: "somebody else changed it at the same moment", Hint: "read it again and repeat the change"}},
+	{store.ErrLater, Problem{Status: 409, Code: "newer_version", Detail: "a newer Hufu wrote this, and this one would lose what it does not know", Hint: "ask a node of the newer version, or update this one"}},
 	{store.ErrUnsure, Problem{Status: 503, Code: "unsure", Detail: "the store did not say whether it has taken the change", Hint: "read it again before you repeat the change", RetryAfter: 2 * time.Second}},
 	{registry.ErrStore, Problem{Status: 503, Code: "store_unavailable", Detail: "the store cannot be reached; nothing was changed", Hint: "ask again when it is back", RetryAfter: 2 * time.Second}},
 	{context.Canceled, Problem{Status: canceled, Code: "canceled", Detail: "the caller has gone"}},

@@ -211,6 +211,7 @@ func TestErrorsBecomeProblems(t *testing.T) {
 		{fmt.Errorf("x: %w", registry.ErrKeyTaken), 409, "key_taken", "", nil},
 		{fmt.Errorf("x: %w", registry.ErrRedirectTaken), 409, "redirect_taken", "", nil},
 		{fmt.Errorf("x: %w", store.ErrConflict), 409, "conflict", "", nil},
+		{fmt.Errorf("x: %w", store.ErrLater), 409, "newer_version", "", nil},
 		{config.Problems{{Path: "source", Message: "is nothing"}}, 400, "invalid", "", map[string]any{"detail": "source: is nothing"}},
 		{&access.Refusal{Err: access.ErrLimited, Reason: "slowly", RetryAfter: 1500 * time.Millisecond}, 429, "too_many_requests", "Retry-After: 2", nil},
 		{fmt.Errorf("x: %w: %w", access.ErrUnrecorded, errors.New("spindle gone")), 503, "unrecorded", "Retry-After: 2", nil},

@@ -66,13 +66,20 @@ type user struct {
 // Format keeps every verb of fmt from the tokens.
 func (u *user) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[user]")) }
 
-// read gets a record and decodes it into v.
+// form is that of all records of this package. What a node that is not updated
+// yet may neither misread nor lose is a new one: see store.Mark.
+const form = 1
+
+// read gets a record and decodes it into v. store.ErrLater: a newer Hufu wrote it.
 func (a *Auth) read(ctx context.Context, key string, v any) (store.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	r, err := a.Store.Get(ctx, key)
 	if err != nil {
 		return r, err
+	}
+	if err := store.CheckForm(r.Value, form); err != nil {
+		return r, fmt.Errorf("read %s: %w", key, err)
 	}
 	if err := json.Unmarshal(r.Value, v); err != nil {
 		return r, fmt.Errorf("%w: %s", store.ErrUnreadable, key) // what json says could quote it
@@ -89,7 +96,7 @@ func (a *Auth) write(ctx context.Context, r store.Record, v any, life time.Durat
 	if err != nil {
 		return r, fmt.Errorf("encode a record of web authorization: %w", err)
 	}
-	r.Value = value
+	r.Value = store.Mark(value, form)
 	if life != 0 {
 		r.Expires = r.Now.Add(life)
 	}

@@ -256,9 +256,9 @@ func TestDamagedRecordIsUnreadableAndCanBeReplaced(t *testing.T) {
 	st := s.open("")
 	put(t, st, "a", "", "one")
 	put(t, st, "b", "", "one")
-	s.Do("SET", "{hufu}:r:a", "2 of a later format\n")
+	s.Do("SET", "{hufu}:r:a", "of no format\n")
 	got, err := st.Get(t.Context(), "a")
-	if !errors.Is(err, store.ErrUnreadable) || got.Version == "" || got.Now.IsZero() || !strings.Contains(err.Error(), "format is 2") {
+	if !errors.Is(err, store.ErrUnreadable) || got.Version == "" || got.Now.IsZero() || errors.Is(err, store.ErrLater) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	var listed []string
@@ -275,6 +275,28 @@ func TestDamagedRecordIsUnreadableAndCanBeReplaced(t *testing.T) {
 		t.Errorf("create over it: %v", err)
 	}
 	put(t, st, "a", got.Version, "two")
+}
+
+// During an upgrade nobody replaces what a newer node wrote.
+func TestRecordOfALaterFormatIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	st := s.open("")
+	const later = "2 of a later format\n"
+	s.Do("SET", "{hufu}:r:a", later)
+	got, err := st.Get(t.Context(), "a")
+	if !errors.Is(err, store.ErrUnreadable) || !errors.Is(err, store.ErrLater) || got.Version != "" || !strings.Contains(err.Error(), "format is 2") {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if _, err := st.Put(t.Context(), store.Record{Key: "a", Version: got.Version, Value: []byte("x")}); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("put over it: %v", err)
+	}
+	if err := st.Delete(t.Context(), "a", got.Version); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("delete it: %v", err)
+	}
+	if there := s.Do("GET", "{hufu}:r:a"); there != later {
+		t.Errorf("there is %q", there)
+	}
 }
 
 func TestExpiredRecordsLeaveRedis(t *testing.T) {

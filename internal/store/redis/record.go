@@ -23,7 +23,8 @@ const format = "1"
 
 // parse gives the record that is under key. Bytes that do not add up give one
 // without dates whose version is made of the bytes as they are, so that a
-// compare-and-swap still works; the scripts do the same.
+// compare-and-swap still works; the scripts do the same. Those of a later
+// format have no version.
 func parse(key, raw string, now time.Time) (store.Record, error) {
 	r := store.Record{Key: key, Now: now}
 	head, value, _ := strings.Cut(raw, "\n")
@@ -41,11 +42,11 @@ func parse(key, raw string, now time.Time) (store.Record, error) {
 	}
 	sum := sha1.Sum([]byte(raw))
 	r.Version = "unreadable-" + hex.EncodeToString(sum[:])
-	problem := "its bytes are damaged"
 	if other, ok := otherFormat(f[0]); ok {
-		problem = fmt.Sprintf("its format is %s, and this hufu reads format %s", other, format)
+		r.Version = ""
+		return r, fmt.Errorf("%w: %s: its format is %s, and this hufu reads format %s: %w", store.ErrUnreadable, key, other, format, store.ErrLater)
 	}
-	return r, fmt.Errorf("%w: %s: %s", store.ErrUnreadable, key, problem)
+	return r, fmt.Errorf("%w: %s: its bytes are damaged", store.ErrUnreadable, key)
 }
 
 func otherFormat(first string) (string, bool) {

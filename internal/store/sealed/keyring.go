@@ -119,6 +119,10 @@ func (r *Keyring) open(key string, sealed []byte) ([]byte, error) {
 	if len(sealed) < headerLen {
 		return refuse("it is too short to have been sealed by hufu")
 	}
+	if sealed[0] == envelope+1 {
+		_, err := refuse("its seal is of the next version")
+		return nil, fmt.Errorf("%w: %w", err, store.ErrLater)
+	}
 	if sealed[0] != envelope {
 		return refuse(fmt.Sprintf("its seal is of version %d, and this hufu opens version %d", sealed[0], envelope))
 	}

@@ -129,7 +129,7 @@ func (s *Store) establish(ctx context.Context, k Key) error {
 	if err == nil {
 		_, err = with.open(key, r.Value)
 	}
-	if err == nil || !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrUnreadable) {
+	if err == nil || errors.Is(err, store.ErrLater) || !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrUnreadable) {
 		return err
 	}
 	_, err = s.inner.Put(ctx, store.Record{Key: key, Version: r.Version, Value: with.seal(key, []byte(checkValue))})
@@ -148,7 +148,10 @@ func (s *Store) openRoot(ctx context.Context) error {
 			s.root = Key{[keyLen]byte(r.Value)}
 			return nil
 		}
-		if errors.As(err, &unknown) {
+		if err == nil {
+			err = store.ErrLater // the seal proves that it was meant so
+		}
+		if errors.As(err, &unknown) || errors.Is(err, store.ErrLater) {
 			return err
 		}
 		if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrUnreadable) {
@@ -202,7 +205,7 @@ func (s *Store) Get(ctx context.Context, key string) (store.Record, error) {
 	if err != nil {
 		return r, err
 	}
-	if r.Value, err = s.keys.Load().open(key, r.Value); lacksKey(err) {
+	if r.Value, err = s.keys.Load().open(key, r.Value); lacksKey(err) || errors.Is(err, store.ErrLater) {
 		r.Version = "" // nobody may replace what another node reads well
 	}
 	return r, err

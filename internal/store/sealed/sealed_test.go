@@ -191,6 +191,78 @@ func TestWrongMasterKeyIsNoticedAtOpen(t *testing.T) {
 	}
 }
 
+// During an upgrade nobody replaces what a node of the next version sealed.
+func TestSealOfTheNextVersionIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	inner, key := newBolt(t), NewKey()
+	s := seal(t, inner, NewKeyring(key))
+	put(t, s, "app/a", []byte("one"))
+	next := func(key string) {
+		t.Helper()
+		raw, err := inner.Get(t.Context(), key)
+		if err == nil {
+			raw.Value[0] = envelope + 1
+			_, err = inner.Put(t.Context(), raw)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	next("app/a")
+	got, err := s.Get(t.Context(), "app/a")
+	if !errors.Is(err, store.ErrUnreadable) || !errors.Is(err, store.ErrLater) || got.Version != "" || got.Now.IsZero() {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if _, err := s.Put(t.Context(), store.Record{Key: "app/a", Version: got.Version}); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("put over it: %v", err)
+	}
+
+	// It is not known by which key it is sealed, so none is given up.
+	n := &member{Store: s, path: filepath.Join(t.TempDir(), "hufu.key")}
+	n.rekey.path, n.rekey.node = n.path, "a"
+	c := &cluster{t, inner}
+	c.give(n, NewKey(), key)
+	c.beats(5, n)
+	if k := n.KeyState(); k.Done() || k.Left != 1 || len(k.InUse) != 2 {
+		t.Errorf("%+v", k)
+	}
+
+	for _, own := range []string{checkPrefix + key.ID(), rootKey} {
+		next(own)
+		was, err := inner.Get(t.Context(), own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(t.Context(), inner, n.keys.Load()); !errors.Is(err, store.ErrLater) && own == rootKey {
+			t.Errorf("%s of the next version: %v", own, err)
+		}
+		if got, err := inner.Get(t.Context(), own); err != nil || got.Version != was.Version {
+			t.Errorf("%s of the next version was replaced: %v", own, err)
+		}
+	}
+}
+
+// A root of another length was sealed so on purpose.
+func TestRootThatIsNoKeyIsNotDrawnAnew(t *testing.T) {
+	t.Parallel()
+	inner, key := newBolt(t), NewKey()
+	s := seal(t, inner, NewKeyring(key))
+	r, err := s.Get(t.Context(), rootKey)
+	if err == nil {
+		r.Value = []byte(`{"v":2}`)
+		r, err = s.Put(t.Context(), r)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), inner, NewKeyring(key)); !errors.Is(err, store.ErrLater) {
+		t.Errorf("Open: %v", err)
+	}
+	if got, err := s.Get(t.Context(), rootKey); err != nil || got.Version != r.Version {
+		t.Errorf("it was replaced: %v", err)
+	}
+}
+
 func TestTwoProcessesAgreeOnOneKey(t *testing.T) {
 	t.Parallel()
 	inner := newBolt(t)
