@@ -73,21 +73,26 @@ func TestADeadHolderIsReplacedWithinOneTermAndTwoSeconds(t *testing.T) {
 		c := newCluster(t, on, newSim(), "wx00000000000000e0").start(3)
 		c.agree(1)
 		dead := c.nodes[0].token().Value
-		died := make(chan *node, 1)
+		type death struct {
+			of *node
+			at time.Time
+		}
+		died := make(chan death, 1)
 		c.once(arrived, func(n *node) bool {
+			at := time.Now()
 			n.kill()
 			c.excuse()
-			died <- n
+			died <- death{n, at}
 			return true
 		})
 		if err := c.sim.Revoke(c.app); err != nil {
 			t.Fatal(err)
 		}
-		c.nodes[0].report(dead)
+		go c.nodes[0].report(dead) // it is answered with the new one, or dies with the node
 		n := <-died
-		from, other := time.Now(), c.nodes[(n.id+1)%3]
+		other := c.nodes[(n.of.id+1)%3]
 		eventually(t, "a live token", func() bool { a := other.token(); return a.status == http.StatusOK && a.Value != dead })
-		took := time.Since(from)
+		took := time.Since(n.at)
 		t.Logf("taken over after %v", took.Round(time.Millisecond))
 		if took > term+beat {
 			t.Errorf("taken over after %v, want %v at most", took, term+beat)

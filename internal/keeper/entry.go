@@ -24,6 +24,7 @@ type entry struct {
 	fresh   uint64 // the turn; reads asked for before it may be stale
 	clock   clock
 	known   bool // the store has been read
+	behind  bool // the store has forgotten some of rec, which goes back there
 	gone    bool // the app is, or nobody wants it any more
 	// changed is closed when readers may see something new; nil while nobody
 	// waits.
@@ -79,6 +80,7 @@ func (k *Keeper) read(e *entry, rec record, got store.Record, asked moment) bool
 		return false
 	}
 	e.fresh = asked.turn
+	rec, e.behind = rec.regain(e.rec, got.Now)
 	k.set(e, rec, got, asked.at)
 	return true
 }
@@ -91,7 +93,7 @@ func (k *Keeper) wrote(e *entry, rec record, over string, got store.Record, aske
 	if e.version != over {
 		return
 	}
-	e.fresh = k.turn.Add(1)
+	e.fresh, e.behind = k.turn.Add(1), false
 	k.set(e, rec, got, asked)
 }
 

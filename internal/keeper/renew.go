@@ -66,7 +66,7 @@ func (k *Keeper) step(ctx context.Context, e *entry) time.Time {
 		return time.Now().Add(k.beat)
 	}
 	e.mu.Lock()
-	rec, version, known, clk, buried := e.current(), e.version, e.known && e.spoiled == nil, e.clock, e.buried
+	rec, version, behind, known, clk, buried := e.current(), e.version, e.behind, e.known && e.spoiled == nil, e.clock, e.buried
 	e.mu.Unlock()
 	if !known {
 		return time.Time{} // follow will read it, and kick
@@ -81,11 +81,12 @@ func (k *Keeper) step(ctx context.Context, e *entry) time.Time {
 		}
 		return time.Now()
 	}
-	if version == "" && rec.Format > 0 {
+	if (version == "" || behind) && rec.Format > 0 {
+		k.Log.Warn("the store has lost its last writes; what this node knows goes back there", "app", e.key.App, "kind", e.key.Kind, "generation", rec.Generation)
 		if k.change(e, k.term, func(r record, _ time.Time) (record, bool) {
 			e.mu.Lock()
 			defer e.mu.Unlock()
-			return r, e.version == "" // nobody else was faster
+			return r, e.version == "" || e.behind // nobody else was faster
 		}) != nil {
 			return time.Now().Add(k.beat)
 		}

@@ -213,6 +213,30 @@ func (r record) refuse(value string) record {
 	return r
 }
 
+// regain is the record with what the store has forgotten of it. A store that
+// lost its last writes, or was put back to an older copy, holds an older value
+// than this node knows to be live, or does not know that the value is dead. What
+// was written since then stays.
+func (r record) regain(known record, now time.Time) (record, bool) {
+	switch {
+	case r.Format > format:
+	case known.Generation > r.Generation && known.Asked.After(r.Asked) && known.live(now):
+		known.Attempts = slices.Clone(known.Attempts)
+		for _, a := range r.Attempts {
+			// The value answers for what was begun before it.
+			if _, both := known.own(a.ID); !both && a.At.After(known.Asked) {
+				known.Attempts = append(known.Attempts, a)
+			}
+		}
+		known.Orders = r.Orders
+		return known, true
+	case known.Value != "" && known.Value == r.Value && known.Dead && !r.Dead:
+		r.Dead, r.Same = true, known.Same
+		return r, true
+	}
+	return r, false
+}
+
 // order notes that an operator wants so many new values.
 func (r record) order(n int) record {
 	r.Format, r.Orders = format, n
