@@ -1,4 +1,4 @@
-//go:build unix && cluster
+//go:build unix
 
 package cluster
 
@@ -178,6 +178,19 @@ func (c *cluster) Write(p []byte) (int, error) {
 // eventually waits for something that comes by itself.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
+	if !comes(done) {
+		t.Fatalf("not in time: %s", what)
+	}
+}
+
+// soon is eventually for another goroutine than the test's.
+func (c *cluster) soon(what string, done func() bool) {
+	if !comes(done) {
+		c.t.Errorf("not in time: %s", what)
+	}
+}
+
+func comes(done func() bool) bool {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	late := time.After(30 * time.Second)
@@ -185,9 +198,10 @@ func eventually(t *testing.T, what string, done func() bool) {
 		select {
 		case <-tick.C:
 		case <-late:
-			t.Fatalf("not in time: %s", what)
+			return false
 		}
 	}
+	return true
 }
 
 func hash(key string) string {

@@ -1,4 +1,4 @@
-//go:build unix && cluster
+//go:build unix
 
 package cluster
 
@@ -24,11 +24,10 @@ type engine struct {
 }
 
 // engines start one of each.
-var engines = map[string]func(t *testing.T) *engine{
-	"redis":    startRedis,
-	"postgres": startPostgres,
-	"mysql":    startMariaDB,
-}
+var engines = []struct {
+	name  string
+	start func(t *testing.T) *engine
+}{{"redis", startRedis}, {"postgres", startPostgres}, {"mysql", startMariaDB}}
 
 func startRedis(t *testing.T) *engine {
 	s := redistest.Start(t)
@@ -90,10 +89,14 @@ func (e *engine) named(name string) *engine {
 
 // onEach runs a test on an engine of each sort.
 func onEach(t *testing.T, f func(t *testing.T, on *engine)) {
-	for name, start := range engines {
-		t.Run(name, func(t *testing.T) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
-			f(t, start(t))
+			f(t, e.start(t))
 		})
 	}
 }
+
+// isFor reports whether the nth test of many is one for this engine: of the
+// whole it is for each.
+func (e *engine) isFor(n int) bool { return whole || engines[n%len(engines)].name == e.name }

@@ -1,21 +1,57 @@
-//go:build unix && cluster
+//go:build unix
 
 package cluster
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hufu-project/hufu/internal/store/enginetest"
 	"github.com/hufu-project/hufu/internal/store/redis/redistest"
 )
 
-// Redis dies for good and Sentinel promotes its replica, with an order of an
-// operator's before and after it: readers notice nothing, the nodes follow by
-// themselves, and nothing is issued that nobody ordered.
+// A primary dies for good, and the replica that takes over lacks its last
+// writes, a new value among them. Readers notice nothing; the nodes follow by
+// themselves and tell the new primary what they know, so that a node that begins
+// then has it too; and nothing is issued that nobody ordered.
+func failsOver(t *testing.T, on *engine, cutOff, takeOver func()) {
+	c := newCluster(t, on, newSim(), "wx00000000000000b1").start(3)
+	c.agree(1)
+	cutOff()
+	if err := c.sim.Revoke(c.app); err != nil {
+		t.Fatal(err)
+	}
+	c.refused(2)
+	r := c.read()
+	takeOver()
+	late := c.add()
+	eventually(t, "a node that begins now has the value that was lost", func() bool {
+		if late.ended() { // before there was a primary
+			late.begin()
+		}
+		a := late.token()
+		return a.status == http.StatusOK && a.Generation == 2
+	})
+	if n := c.sim.Issues(c.app); n != 2 {
+		t.Errorf("%d issues, want 2", n)
+	}
+	// And it goes on from there.
+	generation := c.ordered(c.nodes[1])
+	c.agree(generation)
+	r.stop()
+	if n := c.sim.Issues(c.app); generation != 3 || n != 3 {
+		t.Errorf("%d issues for %d generations", n, generation)
+	}
+	c.judged()
+}
+
 func TestRedisFailsOver(t *testing.T) {
 	t.Parallel()
 	primary := redistest.Start(t)
-	redistest.Start(t, "--replicaof", strings.ReplaceAll(primary.Addr, ":", " "))
+	replica := redistest.Start(t, "--replicaof", strings.ReplaceAll(primary.Addr, ":", " "))
 	sentinels := redistest.Sentinels(t, primary)
 	on := &engine{
 		network: "tcp", addr: primary.Addr, // the nodes ask the Sentinels and go there directly
@@ -23,17 +59,51 @@ func TestRedisFailsOver(t *testing.T) {
 			return "redis://" + sentinels[0] + "?sentinel=tally&addr=" + sentinels[1] + "&addr=" + sentinels[2]
 		},
 	}
-	c := newCluster(t, on.named("sentinel"), newSim(), "wx00000000000000b1").start(3)
-	r, _, _ := c.order()
-	eventually(t, "the order is done", func() bool { newest, _ := r.seen(); return newest == 2 })
-	if n := primary.Do("WAIT", "1", "5000"); n != "1" {
-		t.Fatalf("%s replicas", n)
+	failsOver(t, on.named("sentinel"), func() {
+		c := primary.Admin()
+		defer c.Close()
+		eventually(t, "the replica has all that was written", func() bool {
+			// WAIT is for what its own connection wrote, and all before that.
+			answers := c.DoMulti(t.Context(), c.B().Arbitrary("SET", "last", "1").Build(), c.B().Arbitrary("WAIT", "1", "100").Build())
+			n, err := answers[1].AsInt64()
+			return err == nil && n == 1
+		})
+		replica.Pause()
+		primary.Do("CLIENT", "KILL", "TYPE", "replica")
+	}, func() {
+		primary.Kill()
+		replica.Resume()
+	})
+}
+
+func TestPostgresFailsOver(t *testing.T) {
+	t.Parallel()
+	primary := enginetest.For(t, enginetest.Postgres)
+	standby := enginetest.For(t, func(...string) (*enginetest.Server, error) { return enginetest.PostgresStandby(primary) })
+	one, two := enginetest.NewProxy(t, primary), enginetest.NewProxy(t, standby)
+	on := &engine{
+		network: "unix", addr: primary.Socket, // the nodes have both addresses
+		address: func(string) string { return "postgres://postgres@" + one.Addr + "/postgres?addr=" + two.Addr },
 	}
-	primary.Kill()
-	c.agree(c.ordered(c.nodes[1]))
-	r.stop()
-	if newest, _ := r.seen(); newest < 3 || c.sim.Issues(c.app) != int(newest) {
-		t.Errorf("%d issues for %d generations", c.sim.Issues(c.app), newest)
-	}
-	c.judged()
+	failsOver(t, on.named("standby"), func() {
+		db, err := pgx.Connect(t.Context(), "host="+primary.Dir+" user=postgres dbname=postgres")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close(t.Context())
+		eventually(t, "the standby has all that was written", func() bool {
+			var has bool
+			err := db.QueryRow(t.Context(), "SELECT count(*) > 0 AND bool_and(replay_lsn >= pg_current_wal_lsn()) FROM pg_stat_replication").Scan(&has)
+			return err == nil && has
+		})
+		standby.Kill()
+	}, func() {
+		primary.Kill()
+		if err := standby.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if err := standby.Promote(); err != nil {
+			t.Fatal(err)
+		}
+	})
 }

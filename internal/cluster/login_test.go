@@ -1,4 +1,4 @@
-//go:build unix && cluster
+//go:build unix
 
 package cluster
 

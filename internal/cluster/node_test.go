@@ -1,4 +1,4 @@
-//go:build unix && cluster
+//go:build unix
 
 package cluster
 
@@ -26,7 +26,7 @@ type node struct {
 	urls    map[string]string
 	process *exec.Cmd
 	paused  bool
-	ended   chan struct{}
+	end     chan struct{} // closed when the process has ended
 }
 
 // start starts the process and waits until it is ready.
@@ -54,12 +54,12 @@ func (n *node) begin() {
 	if err := cmd.Start(); err != nil {
 		n.t.Fatal(err)
 	}
-	ended := make(chan struct{})
+	end := make(chan struct{})
 	n.mu.Lock()
-	n.process, n.ended, n.urls, n.paused = cmd, ended, nil, false
+	n.process, n.end, n.urls, n.paused = cmd, end, nil, false
 	n.mu.Unlock()
 	go func() {
-		defer close(ended)
+		defer close(end)
 		lines := json.NewDecoder(io.TeeReader(out, n.cluster))
 		for {
 			var line struct{ Msg, API, Web, Admin string }
@@ -80,16 +80,31 @@ func (n *node) begin() {
 // kill is kill -9. What the store had not been told then it never is.
 func (n *node) kill() {
 	n.mu.Lock()
-	cmd, ended := n.process, n.ended
+	cmd, end := n.process, n.end
 	n.urls = nil
 	n.mu.Unlock()
 	if cmd == nil {
 		return
 	}
 	_ = cmd.Process.Kill()
-	<-ended
+	<-end
 	n.wire.Cut()
 	n.wire.Set(enginetest.Pass)
+}
+
+// ended reports whether there is no process, or not any more.
+func (n *node) ended() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.end == nil {
+		return true
+	}
+	select {
+	case <-n.end:
+		return true
+	default:
+		return false
+	}
 }
 
 // pause lets the process stand still until resume. What it has not done by then

@@ -1,4 +1,4 @@
-//go:build unix && cluster
+//go:build unix
 
 package cluster
 
@@ -124,6 +124,27 @@ func (c *cluster) agree(generation uint64) {
 		}
 		return true
 	})
+}
+
+// settled waits until every node that lives hands out the same value, and that
+// one lives, and returns its generation.
+func (c *cluster) settled() (generation uint64) {
+	c.t.Helper()
+	eventually(c.t, "all nodes have one value", func() bool {
+		values := map[string]bool{}
+		for _, n := range c.nodes {
+			if n.life() == nil {
+				continue
+			}
+			a := n.token()
+			values[a.Value], generation = a.status == http.StatusOK && c.sim.Valid(c.app, a.Value), a.Generation
+		}
+		for _, valid := range values {
+			return valid && len(values) == 1
+		}
+		return false
+	})
+	return generation
 }
 
 // judged reports what WeChat would mind.

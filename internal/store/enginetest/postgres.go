@@ -9,6 +9,30 @@ import (
 // Postgres starts a PostgreSQL. Settings are as in "fsync=off". Its superuser
 // is postgres, without a password.
 func Postgres(settings ...string) (*Server, error) {
+	return postgres(settings, func(s *Server, bin, data string) error {
+		return s.run(filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8")
+	})
+}
+
+// PostgresStandby starts a standby of a primary that runs. It follows without
+// the primary waiting for it, until Promote.
+func PostgresStandby(primary *Server) (*Server, error) {
+	return postgres(nil, func(s *Server, bin, data string) error {
+		return s.run(filepath.Join(bin, "pg_basebackup"), "-h", primary.Dir, "-p", "5432", "-U", "postgres", "-D", data, "-R", "-c", "fast", "--no-sync")
+	})
+}
+
+// Promote makes a PostgreSQL standby a primary.
+func (s *Server) Promote() error {
+	initdb, err := find("initdb", "postgresql", "/usr/lib/postgresql/*/bin")
+	if err != nil {
+		return err
+	}
+	return s.run(filepath.Join(filepath.Dir(initdb), "pg_ctl"), "promote", "-D", filepath.Join(s.Dir, "data"))
+}
+
+// postgres starts one whose data make makes.
+func postgres(settings []string, make func(s *Server, bin, data string) error) (*Server, error) {
 	initdb, err := find("initdb", "postgresql", "/usr/lib/postgresql/*/bin")
 	if err != nil {
 		return nil, err
@@ -32,8 +56,7 @@ func Postgres(settings ...string) (*Server, error) {
 	s.ready = func(ctx context.Context) error {
 		return exec.CommandContext(ctx, filepath.Join(bin, "pg_isready"), "-q", "-h", s.Dir, "-p", "5432").Run()
 	}
-	err = s.run(initdb, "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8")
-	if err == nil {
+	if err = make(s, bin, data); err == nil {
 		err = s.Start()
 	}
 	if err != nil {
