@@ -3,11 +3,13 @@
 package cluster
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/hufu-project/hufu/internal/access"
 	"github.com/hufu-project/hufu/wxsim"
 )
 
@@ -41,8 +43,9 @@ func TestALoginGoesOnAtAnotherNode(t *testing.T) {
 
 		redeem := "/sns/oauth2/access_token?grant_type=authorization_code&appid=" + c.app + "&secret=" + c.keys["site"] + "&code=" + to.Query().Get("code")
 		var user struct {
-			Token  string `json:"access_token"`
-			OpenID string `json:"openid"`
+			Token   string `json:"access_token"`
+			Refresh string `json:"refresh_token"`
+			OpenID  string `json:"openid"`
 		}
 		decode(t, one.ask("GET", "api", redeem, "", nil, ""), &user)
 		if user.OpenID != wxsim.OpenID(c.app, "xiaoming") || user.Token == "" {
@@ -57,6 +60,59 @@ func TestALoginGoesOnAtAnotherNode(t *testing.T) {
 		}
 		if n := c.sim.Logins(c.app); n != 1 {
 			t.Errorf("%d exchanges at WeChat", n)
+		}
+		// The refresh token is used at the first, and what it gives at the second.
+		var again struct {
+			Token string `json:"access_token"`
+		}
+		decode(t, one.ask("GET", "api", "/sns/oauth2/refresh_token?grant_type=refresh_token&appid="+c.app+"&refresh_token="+user.Refresh, "", nil, ""), &again)
+		if a := two.ask("GET", "api", "/sns/auth?openid="+user.OpenID+"&access_token="+again.Token, "", nil, ""); again.Token == "" || !strings.Contains(string(a.body), `"errcode":0`) {
+			t.Errorf("the refreshed token at the second node: %s", a.body)
+		}
+		c.keys["the user, his token, refreshed"], c.keys["the user, his refresh token"] = again.Token, user.Refresh
+		c.judged()
+	})
+}
+
+// An app and a client that are added at one node are everywhere, and when they
+// are taken out at another they are nowhere.
+func TestWhatIsAddedAtOneNodeIsEverywhere(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, on *engine) {
+		c := newCluster(t, on, newSim(), "wx00000000000000a2")
+		const added = "wx00000000000000a3"
+		if err := c.sim.AddApp(wxsim.App{ID: added, Secret: secret}); err != nil {
+			t.Fatal(err)
+		}
+		key, _ := access.NewKey()
+		root, _ := access.NewKey()
+		c.keys["added"], c.keys["root"] = key.Reveal(), root.Reveal()
+		c.more = fmt.Sprintf("  - {name: root, key_sha256: %s, apps: [\"*\"], allow: [admin]}\n", hash(c.keys["root"]))
+		c.start(3)
+		put := func(path, body string) {
+			t.Helper()
+			if a := c.nodes[0].ask("PUT", "api", path, c.keys["root"], nil, body); a.status != http.StatusOK {
+				t.Fatalf("%s: %d %s", path, a.status, a.body)
+			}
+		}
+		put("/v1/apps/"+added, fmt.Sprintf(`{"secret":%q,"source":"classic"}`, secret))
+		put("/v1/clients/added", fmt.Sprintf(`{"key_sha256":[%q],"apps":[%q],"allow":["token"],"tokens":"real"}`, hash(c.keys["added"]), added))
+		ask := func(n *node) answer {
+			return n.ask("GET", "api", "/v1/apps/"+added+"/credentials/access_token", c.keys["added"], nil, "")
+		}
+		for _, n := range c.nodes {
+			eventually(t, "the client is given the app's token", func() bool { a := ask(n); return a.status == http.StatusOK && c.sim.Valid(added, a.Value) })
+		}
+		if n := c.sim.Issues(added); n != 1 {
+			t.Errorf("%d issues", n)
+		}
+		for _, path := range []string{"/v1/clients/added", "/v1/apps/" + added} {
+			if a := c.nodes[1].ask("DELETE", "api", path, c.keys["root"], nil, ""); a.status != http.StatusNoContent {
+				t.Errorf("%s: %d %s", path, a.status, a.body)
+			}
+		}
+		for _, n := range c.nodes {
+			eventually(t, "the client is known no more", func() bool { return ask(n).status == http.StatusUnauthorized })
 		}
 		c.judged()
 	})

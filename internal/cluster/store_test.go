@@ -5,13 +5,15 @@ package cluster
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
 
 // The store is killed under three nodes, twice, with an order of an operator's
-// that cannot be stored meanwhile: readers notice nothing, nothing is issued
-// without the store, and the nodes catch up by themselves.
+// that cannot be stored meanwhile: readers and who calls through the gateway
+// notice nothing, nothing is issued without the store, and the nodes catch up by
+// themselves.
 func TestTheStoreIsKilledAndComesBack(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, on *engine) {
@@ -23,6 +25,11 @@ func TestTheStoreIsKilledAndComesBack(t *testing.T) {
 			on.kill()
 			if a := c.nodes[1].order(); a.status == http.StatusOK {
 				t.Errorf("an order without the store: %d %s", a.status, a.body)
+			}
+			for _, n := range c.nodes {
+				if a := n.ask("GET", "api", "/cgi-bin/getcallbackip", c.keys["caller"], nil, ""); !strings.Contains(string(a.body), "ip_list") {
+					t.Errorf("node %d, a call through the gateway without the store: %d %s", n.id, a.status, a.body)
+				}
 			}
 			wait(t.Context(), 2*beat)
 			if n := c.sim.Issues(c.app); n != int(generation) {
