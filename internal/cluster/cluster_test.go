@@ -67,8 +67,8 @@ type cluster struct {
 	app   string
 	line  wxsim.Line
 	more  string // of the configuration
+	lives time.Duration
 	keys  map[string]string
-	file  string // the master key file
 	nodes []*node
 
 	mu  sync.Mutex
@@ -81,15 +81,16 @@ func newCluster(t *testing.T, on *engine, sim *wxsim.Sim, app string) *cluster {
 	if err := sim.AddApp(wxsim.App{ID: app, Secret: secret}); err != nil {
 		t.Fatal(err)
 	}
-	c := &cluster{t: t, sim: sim, on: on, app: app, line: wxsim.Classic, keys: map[string]string{}, file: filepath.Join(t.TempDir(), "hufu.key")}
-	if err := os.WriteFile(c.file, []byte("hufu-master-key-1 "+base64.StdEncoding.EncodeToString(on.master[:])+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	c := &cluster{t: t, sim: sim, on: on, app: app, line: wxsim.Classic, lives: life, keys: map[string]string{}}
 	t.Cleanup(c.nothingSecretIsLogged)
 	return c
 }
 
-func newSim() *wxsim.Sim { return wxsim.New(wxsim.Options{Life: life, Quirks: wxsim.NoQuirks}) }
+func newSim() *wxsim.Sim { return simOf(life) }
+
+func simOf(life time.Duration) *wxsim.Sim {
+	return wxsim.New(wxsim.Options{Life: life, Quirks: wxsim.NoQuirks})
+}
 
 // start starts so many nodes at once, and waits until they are ready.
 func (c *cluster) start(n int) *cluster {
@@ -126,15 +127,14 @@ func (c *cluster) add() *node {
 listen: {api: "127.0.0.1:0", web: "127.0.0.1:0", admin: "127.0.0.1:0"}
 web_url: https://auth.example.com
 store: %q
-master_key_file: %s
+master_key_file: hufu.key
 wechat: {api_url: "%s", life: %s}
 audit: {file: audit.jsonl}
 apps: [{appid: %s, secret: %s, source: %s}]
 clients:
-%s%s`, c.on.address(n.wire.Addr), c.file, n.wechat.url, life, c.app, secret, c.line, clients, c.more)
-	if err := os.WriteFile(filepath.Join(n.dir, "hufu.yaml"), []byte(config), 0o600); err != nil {
-		c.t.Fatal(err)
-	}
+%s%s`, c.on.address(n.wire.Addr), n.wechat.url, c.lives, c.app, secret, c.line, clients, c.more)
+	n.file("hufu.yaml", config)
+	n.file("hufu.key", c.on.masterKey())
 	c.nodes = append(c.nodes, n)
 	c.t.Cleanup(n.kill)
 	return n
@@ -178,22 +178,22 @@ func (c *cluster) Write(p []byte) (int, error) {
 // eventually waits for something that comes by itself.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	if !comes(done) {
+	if !comes(done, 30*time.Second) {
 		t.Fatalf("not in time: %s", what)
 	}
 }
 
 // soon is eventually for another goroutine than the test's.
 func (c *cluster) soon(what string, done func() bool) {
-	if !comes(done) {
+	if !comes(done, 30*time.Second) {
 		c.t.Errorf("not in time: %s", what)
 	}
 }
 
-func comes(done func() bool) bool {
+func comes(done func() bool, within time.Duration) bool {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(30 * time.Second)
+	late := time.After(within)
 	for !done() {
 		select {
 		case <-tick.C:

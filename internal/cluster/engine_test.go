@@ -3,14 +3,22 @@
 package cluster
 
 import (
+	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
+	"github.com/hufu-project/hufu/internal/config"
+	"github.com/hufu-project/hufu/internal/store"
 	"github.com/hufu-project/hufu/internal/store/enginetest"
+	"github.com/hufu-project/hufu/internal/store/mysql"
+	"github.com/hufu-project/hufu/internal/store/postgres"
+	"github.com/hufu-project/hufu/internal/store/redis"
 	"github.com/hufu-project/hufu/internal/store/redis/redistest"
+	"github.com/hufu-project/hufu/internal/store/sealed"
 )
 
 // engine is a real store that nodes share.
@@ -21,6 +29,7 @@ type engine struct {
 	kill, start   func()
 	save, restore func() // of a killed one: a copy of its data
 	master        [32]byte
+	bare          func(ctx context.Context, address string) (store.Store, error) // opens it
 }
 
 // engines start one of each.
@@ -46,16 +55,21 @@ func startRedis(t *testing.T) *engine {
 		address: func(addr string) string { return "redis://" + addr },
 		save:    func() { copyDir(s.Dir, copied) },
 		restore: func() { copyDir(copied, s.Dir) },
+		bare:    opening(config.ParseRedis, redis.Open),
 	}
 	return e.named("redis")
 }
 
 func startPostgres(t *testing.T) *engine {
-	return sqlEngine(t, enginetest.Postgres, func(addr string) string { return "postgres://postgres@" + addr + "/postgres" }).named("postgres")
+	e := sqlEngine(t, enginetest.Postgres, func(addr string) string { return "postgres://postgres@" + addr + "/postgres" })
+	e.bare = opening(config.ParseSQL, postgres.Open)
+	return e.named("postgres")
 }
 
 func startMariaDB(t *testing.T) *engine {
-	return sqlEngine(t, quickMariaDB, func(addr string) string { return "mysql://root@" + addr + "/mysql" }).named("mysql")
+	e := sqlEngine(t, quickMariaDB, func(addr string) string { return "mysql://root@" + addr + "/mysql" })
+	e.bare = opening(config.ParseSQL, mysql.Open)
+	return e.named("mysql")
 }
 
 // quickMariaDB hands each commit to the system and does not wait for the disk,
@@ -85,6 +99,55 @@ func (e *engine) named(name string) *engine {
 	e.name = name
 	_, _ = rand.Read(e.master[:])
 	return e
+}
+
+// masterKey is what stands in the key file.
+func (e *engine) masterKey() string {
+	return "hufu-master-key-1 " + base64.StdEncoding.EncodeToString(e.master[:]) + "\n"
+}
+
+// opening is how the test itself opens a store: of that engine, at an address.
+func opening[A any, S store.Store](parse func(string) (A, error), open func(context.Context, A) (S, error)) func(context.Context, string) (store.Store, error) {
+	return func(ctx context.Context, address string) (store.Store, error) {
+		a, err := parse(address)
+		if err != nil {
+			return nil, err
+		}
+		return open(ctx, a)
+	}
+}
+
+// look opens the store for the test itself, past the nodes' network and the seal.
+func (c *cluster) look() store.Store {
+	c.t.Helper()
+	wire := enginetest.NewProxyTo(c.t, c.on.network, c.on.addr)
+	st, err := c.on.bare(c.t.Context(), c.on.address(wire.Addr))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { _ = st.Close() })
+	return st
+}
+
+// sealed is look behind the seal.
+func (c *cluster) sealed() store.Store {
+	c.t.Helper()
+	keys := c.nodes[0].keyring()
+	st, err := sealed.Open(c.t.Context(), c.look(), sealed.NewKeyring(keys[0], keys[1:]...))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return st
+}
+
+// keyring reads a key file.
+func (n *node) keyring() []sealed.Key {
+	n.t.Helper()
+	keys, err := sealed.LoadKeys(filepath.Join(n.dir, "hufu.key"))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return keys
 }
 
 // onEach runs a test on an engine of each sort.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -27,6 +28,14 @@ type node struct {
 	process *exec.Cmd
 	paused  bool
 	end     chan struct{} // closed when the process has ended
+}
+
+// file writes a file where the node looks for it.
+func (n *node) file(name, text string) {
+	n.t.Helper()
+	if err := os.WriteFile(filepath.Join(n.dir, name), []byte(text), 0o600); err != nil {
+		n.t.Fatal(err)
+	}
 }
 
 // start starts the process and waits until it is ready.

@@ -4,11 +4,13 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/hufu-project/hufu/internal/store"
 	"github.com/hufu-project/hufu/internal/store/enginetest"
 )
 
@@ -35,8 +37,20 @@ var steps = []step{
 		time.AfterFunc(ahead+reach, n.kill)
 	}, least: 1, most: 1},
 	{name: "killed before it hears that the attempt is written", before: func(n *node) {
+		for _, other := range n.nodes[1:] { // or one of them might be first
+			other.wire.Set(enginetest.Hold)
+		}
 		n.wire.Set(enginetest.HoldAnswers)
-		time.AfterFunc(ahead+reach, n.kill)
+		st := n.sealed()
+		go func() {
+			// PostgreSQL may have been asked what it makes of the statement, and no more.
+			written := comes(func() bool { return attempts(n.t.Context(), st, n.app) > 0 }, ahead+time.Second)
+			n.t.Logf("the attempt is written: %v", written)
+			n.kill()
+			for _, other := range n.nodes[1:] {
+				other.wire.Set(enginetest.Pass)
+			}
+		}()
 	}, least: 1, most: 1},
 	{name: "killed before the request is sent", at: connected, hit: func(n *node, _ context.Context) bool {
 		n.kill()
@@ -71,6 +85,16 @@ var steps = []step{
 	}, least: 1, most: 1},
 	{name: "paused before the request is sent", at: connected, hit: paused, least: 1, most: 3},
 	{name: "paused before the answer", at: handled, hit: paused, least: 2, most: 3},
+}
+
+// attempts is how many stand open in the store.
+func attempts(ctx context.Context, st store.Store, app string) int {
+	r, err := st.Get(ctx, "cred/"+app+"/access_token")
+	var rec struct{ Attempts []any }
+	if err != nil || json.Unmarshal(r.Value, &rec) != nil {
+		return 0
+	}
+	return len(rec.Attempts)
 }
 
 // paused lets a node stand still until the others have taken over.
