@@ -28,12 +28,13 @@ test: deps ## run all tests, with the race detector
 	@set -e; export TMPDIR="$$(tools/tmpdir.sh)"; set -x; go test -race -p 1 ./...; \
 	for module in $(EXAMPLES); do go -C $$module test -race ./...; done; go -C $(PEERS) test -short ./...
 
-cluster: deps ## kill, pause and cut off real processes on real stores, for minutes; not a part of make test
-	TMPDIR="$$(tools/tmpdir.sh)" go test -race -tags cluster ./internal/cluster
+cluster: deps ## the whole of internal/cluster, for minutes: every step of an issue on every engine; make test has the core of it
+	TMPDIR="$$(tools/tmpdir.sh)" go test -race -count=1 -timeout 20m -tags cluster ./internal/cluster
 
 lint: ## gofmt, gofumpt, go vet, staticcheck, generated files, and the state of go.mod
 	@echo gofmt, gofumpt; out="$$(gofmt -l . && $(TOOL) gofumpt -l .)" && { [ -z "$$out" ] || { echo "not formatted:"; echo "$$out" | sort -u; exit 1; }; }
 	go vet -tags cluster ./internal/cluster
+	$(TOOL) staticcheck -tags cluster ./internal/cluster
 	@set -eo pipefail; tools="$$PWD/tools/go.mod"; for page in $$(find . -name '*.templ'); do \
 		echo "$$page"; cd "$$(dirname "$$page")"; page="$$(basename "$$page" .templ)"; \
 		go tool -modfile="$$tools" templ generate -f "$$page.templ" -stdout 2>/dev/null | diff "$${page}_templ.go" - || \

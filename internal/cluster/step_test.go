@@ -44,7 +44,7 @@ var steps = []step{
 		st := n.sealed()
 		go func() {
 			// PostgreSQL may have been asked what it makes of the statement, and no more.
-			written := comes(func() bool { return attempts(n.t.Context(), st, n.app) > 0 }, ahead+time.Second)
+			written := comes(func() bool { return attempts(n.t.Context(), st, n.app) > 0 }, ahead+term)
 			n.t.Logf("the attempt is written: %v", written)
 			n.kill()
 			for _, other := range n.nodes[1:] {
