@@ -130,7 +130,7 @@ func request(ts *testscript.TestScript, method, url string, body io.Reader) (int
 // signal TERM|HUP COMMAND sends a signal to the background process that runs
 // a command of hufu.
 func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
-	sig := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}[args[0]]
+	sig := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL}[args[0]]
 	all := ts.BackgroundCmds()
 	i := slices.IndexFunc(all, func(c *exec.Cmd) bool { return c.ProcessState == nil && len(c.Args) > 1 && c.Args[1] == args[1] })
 	if i < 0 || sig == 0 {

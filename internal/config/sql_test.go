@@ -85,11 +85,12 @@ func TestBadSQLAddressIsExplainedWithoutThePassword(t *testing.T) {
 	}
 }
 
-func TestPlainSQLBeyondLoopbackIsWarnedOf(t *testing.T) {
+func TestPlainStoreBeyondLoopbackIsWarnedOf(t *testing.T) {
 	t.Parallel()
 	for store, warned := range map[string]bool{
 		"postgres://u@10.0.0.1/d": true, "postgres://u@127.0.0.1/d?addr=10.0.0.1": true, "mysql://u@db/d": true,
 		"postgres://u@127.0.0.1/d": false, "postgres://u@db/d?sslmode=require": false, "mysql://u@/d?socket=/s": false,
+		"redis://10.0.0.1": true, "redis://127.0.0.1?sentinel=m&addr=db:26379": true, "redis://127.0.0.1": false, "redis://[::1]:6380": false, "rediss://db": false,
 	} {
 		c := mustLoad(t, "plaintext: true\nstore: "+store+"\n", env())
 		got := false
