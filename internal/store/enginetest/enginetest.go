@@ -61,11 +61,11 @@ func newServer(users ...string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, s.own(dir)
+	return s, s.Own(dir)
 }
 
-// own hands a file to the user that the server runs as.
-func (s *Server) own(path string) error {
+// Own hands a file to the user that the server runs as.
+func (s *Server) Own(path string) error {
 	if s.owner == nil {
 		return nil
 	}

@@ -4,10 +4,11 @@ import (
 	"context"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
-// Postgres starts a PostgreSQL. Settings are as in "fsync=off". Its superuser
-// is postgres, without a password.
+// Postgres starts a PostgreSQL. Settings are as in "fsync=off", a port= first.
+// Its superuser is postgres, without a password.
 func Postgres(settings ...string) (*Server, error) {
 	return postgres(settings, func(s *Server, bin, data string) error {
 		return s.run(filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8")
@@ -41,12 +42,17 @@ func postgres(settings []string, make func(s *Server, bin, data string) error) (
 	if err != nil {
 		return nil, err
 	}
-	data, bin := filepath.Join(s.Dir, "data"), filepath.Dir(initdb)
-	s.Socket = filepath.Join(s.Dir, ".s.PGSQL.5432")
+	data, bin, port := filepath.Join(s.Dir, "data"), filepath.Dir(initdb), "5432"
+	if len(settings) > 0 {
+		if other, ok := strings.CutPrefix(settings[0], "port="); ok {
+			port = other
+		}
+	}
+	s.Socket = filepath.Join(s.Dir, ".s.PGSQL."+port)
 	s.command = func() *exec.Cmd {
 		args := []string{
 			"-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories=" + s.Dir,
-			"-c", "port=5432", "-c", "shared_buffers=32MB", "-c", "max_connections=200", "-c", "fsync=off",
+			"-c", "port=" + port, "-c", "shared_buffers=32MB", "-c", "max_connections=200", "-c", "fsync=off",
 		}
 		for _, setting := range settings {
 			args = append(args, "-c", setting)
@@ -54,7 +60,7 @@ func postgres(settings []string, make func(s *Server, bin, data string) error) (
 		return exec.Command(filepath.Join(bin, "postgres"), args...)
 	}
 	s.ready = func(ctx context.Context) error {
-		return exec.CommandContext(ctx, filepath.Join(bin, "pg_isready"), "-q", "-h", s.Dir, "-p", "5432").Run()
+		return exec.CommandContext(ctx, filepath.Join(bin, "pg_isready"), "-q", "-h", s.Dir, "-p", port).Run()
 	}
 	if err = make(s, bin, data); err == nil {
 		err = s.Start()

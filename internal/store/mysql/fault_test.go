@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -396,6 +399,48 @@ func TestUnfitServersAreRefusedInWords(t *testing.T) {
 	absent := a
 	absent.Database = "nodb"
 	refused(t, absent, "CREATE DATABASE")
+}
+
+func TestTLSIsCheckedAsAsked(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "hufu-") // the server is of another user
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	ca := enginetest.NewAuthority(t, dir, "ca")
+	enginetest.NewAuthority(t, dir, "stranger")
+	ca.Issue(t, dir, "server")
+	file := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Chmod(file("server.key"), 0o644), os.Chmod(file("server.pem"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	on := enginetest.For(t, enginetest.MariaDB, "ssl-cert="+file("server.pem"), "ssl-key="+file("server.key"))
+	_, port, _ := net.SplitHostPort(enginetest.NewProxy(t, on).Addr)
+	parsed := func(host, query string) config.SQL {
+		t.Helper()
+		a, err := config.ParseSQL("mysql://root@" + host + ":" + port + "/mysql?" + query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	known := "&ca_file=" + file("ca.pem")
+	for where, query := range map[string]string{"127.0.0.1": "sslmode=verify-full" + known, "localhost": "sslmode=verify-ca" + known} {
+		s := openAt(t, parsed(where, query))
+		var name, cipher string
+		if err := s.db.QueryRowContext(t.Context(), "SHOW STATUS LIKE 'Ssl_cipher'").Scan(&name, &cipher); err != nil || cipher == "" {
+			t.Errorf("%s: cipher %q, %v", query, cipher, err)
+		}
+	}
+	for _, a := range []config.SQL{
+		parsed("localhost", "sslmode=verify-full"+known), // the certificate is not of that name
+		parsed("127.0.0.1", "sslmode=verify-full"),
+		parsed("127.0.0.1", "sslmode=verify-full&ca_file="+file("stranger.pem")),
+		parsed("127.0.0.1", "sslmode=verify-ca&ca_file="+file("stranger.pem")),
+	} {
+		refused(t, a, "certificate")
+	}
 }
 
 func TestOldVersionsAreTold(t *testing.T) {

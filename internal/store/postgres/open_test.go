@@ -1,14 +1,18 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/hufu-project/hufu/internal/config"
 	"github.com/hufu-project/hufu/internal/credential"
@@ -215,4 +219,68 @@ func TestRecordsOfADumpAreToldOnce(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestTLSIsCheckedAsAsked(t *testing.T) {
+	t.Parallel()
+	addr := enginetest.FreeAddr(t)
+	_, port, _ := net.SplitHostPort(addr)
+	on := enginetest.For(t, enginetest.Postgres, "port="+port, "listen_addresses=127.0.0.1")
+	file := func(name string) string { return filepath.Join(on.Dir, name) }
+	ca := enginetest.NewAuthority(t, on.Dir, "ca")
+	enginetest.NewAuthority(t, on.Dir, "stranger")
+	ca.Issue(t, on.Dir, "server")
+	ca.Issue(t, on.Dir, "client")
+	for _, name := range []string{"ca.pem", "server.pem", "server.key"} {
+		if err := on.Own(file(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	raw, err := pgx.Connect(t.Context(), "host="+on.Dir+" port="+port+" user=postgres dbname=postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close(context.Background())
+	for name, value := range map[string]string{"ssl_ca_file": file("ca.pem"), "ssl_cert_file": file("server.pem"), "ssl_key_file": file("server.key"), "ssl": "on"} {
+		run(t, raw, "ALTER SYSTEM SET "+name+" = '"+value+"'")
+	}
+	run(t, raw, "SELECT pg_reload_conf()")
+
+	parsed := func(host, query string) config.SQL {
+		t.Helper()
+		a, err := config.ParseSQL("postgres://postgres@" + host + ":" + port + "/postgres?" + query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	known := "&ca_file=" + file("ca.pem")
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) { // until it has read its configuration
+		s, err := Open(t.Context(), parsed("127.0.0.1", "sslmode=require"))
+		if err == nil {
+			_ = s.Close()
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+	for where, query := range map[string]string{
+		"127.0.0.1": "sslmode=verify-full&cert_file=" + file("client.pem") + "&key_file=" + file("client.key") + known,
+		"localhost": "sslmode=verify-ca" + known, // the certificate is not of that name
+	} {
+		s := openAt(t, parsed(where, query))
+		var encrypted bool
+		var client string
+		if err := s.pool.QueryRow(t.Context(), "SELECT ssl, coalesce(client_dn, '') FROM pg_stat_ssl WHERE pid = pg_backend_pid()").Scan(&encrypted, &client); err != nil || !encrypted {
+			t.Errorf("%s: encrypted %v, %v", query, encrypted, err)
+		}
+		if strings.Contains(query, "cert_file") != (client == "/CN=client") {
+			t.Errorf("%s: the client is %q", query, client)
+		}
+	}
+	refused(t, parsed("localhost", "sslmode=verify-full"+known), "certificate")
+	refused(t, parsed("127.0.0.1", "sslmode=verify-full"), "certificate")
+	refused(t, parsed("127.0.0.1", "sslmode=verify-full&ca_file="+file("stranger.pem")), "certificate")
+	refused(t, parsed("127.0.0.1", "sslmode=verify-ca&ca_file="+file("stranger.pem")), "certificate")
 }

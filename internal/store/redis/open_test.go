@@ -4,14 +4,7 @@ package redis
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -20,7 +13,7 @@ import (
 	"time"
 
 	"github.com/hufu-project/hufu/internal/store"
-	"github.com/hufu-project/hufu/internal/store/redis/redistest"
+	"github.com/hufu-project/hufu/internal/store/enginetest"
 )
 
 const canary = "c4n4ry0123456789"
@@ -160,12 +153,12 @@ func TestUserMayDoWhatIsDocumentedAndNoMore(t *testing.T) {
 func TestTLSIsCheckedAgainstTheGivenAuthority(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	ca := newAuthority(t, dir, "ca")
-	newAuthority(t, dir, "stranger")
-	ca.issue(t, dir, "server")
-	ca.issue(t, dir, "client")
+	ca := enginetest.NewAuthority(t, dir, "ca")
+	enginetest.NewAuthority(t, dir, "stranger")
+	ca.Issue(t, dir, "server")
+	ca.Issue(t, dir, "client")
 	file := func(name string) string { return filepath.Join(dir, name) }
-	_, port, _ := net.SplitHostPort(redistest.FreeAddr(t))
+	_, port, _ := net.SplitHostPort(enginetest.FreeAddr(t))
 	s := startServer(t, "--tls-port", port, "--tls-cert-file", file("server.pem"), "--tls-key-file", file("server.key"),
 		"--tls-ca-cert-file", file("ca.pem"), "--tls-auth-clients", "optional")
 	addr := "127.0.0.1:" + port
@@ -187,58 +180,5 @@ func refusedSoon(t *testing.T, address string) {
 	if s, err := Open(ctx, parsed(t, address)); err == nil {
 		_ = s.Close()
 		t.Error("it opens without a certificate of its own")
-	}
-}
-
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T, dir, name string) authority {
-	t.Helper()
-	a := authority{key: newKey(t)}
-	a.cert = &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	a.write(t, dir, name, a.cert, a.key)
-	return a
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func (a authority) issue(t *testing.T, dir, name string) {
-	t.Helper()
-	a.write(t, dir, name, &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}, newKey(t))
-}
-
-func (a authority) write(t *testing.T, dir, name string, cert *x509.Certificate, key *ecdsa.PrivateKey) {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, cert, a.cert, &key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for file, block := range map[string]*pem.Block{
-		name + ".pem": {Type: "CERTIFICATE", Bytes: der}, name + ".key": {Type: "EC PRIVATE KEY", Bytes: raw},
-	} {
-		if err := os.WriteFile(filepath.Join(dir, file), pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
 	}
 }

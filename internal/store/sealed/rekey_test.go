@@ -135,6 +135,29 @@ func TestHalfWayBothKeysAreNeeded(t *testing.T) {
 	c.want(c.node("z", newer), "app/a", "secret")
 }
 
+// A node that has the new key in its file and has not looked since seals by the
+// old one: that stays in use until it does not.
+func TestOldKeyStaysInUseWhileANodeSealsByIt(t *testing.T) {
+	t.Parallel()
+	c := &cluster{t, many{newBolt(t)}}
+	older, newer := NewKey(), NewKey()
+	a, b := c.node("a", older), c.node("b", older)
+	c.beats(1, a, b)
+	c.give(b, newer, older)
+	c.beats(1, b)
+	c.give(a, newer, older)
+	c.beats(6, a)
+	if s := a.KeyState(); s.Seals != newer.ID() || len(s.InUse) != 2 || s.Done() {
+		t.Errorf("b seals by the old key: %+v", s)
+	}
+	put(t, b, "app/late", []byte("secret"))
+	c.beats(6, a, b)
+	if s := a.KeyState(); !s.Done() {
+		t.Errorf("b does so no more: %+v", s)
+	}
+	c.want(c.node("c", newer), "app/late", "secret")
+}
+
 func TestKeyTakenOutTooEarlyStaysInHand(t *testing.T) {
 	t.Parallel()
 	c := &cluster{t, many{newBolt(t)}}

@@ -7,13 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -63,31 +61,9 @@ func Start(t testing.TB, args ...string) *Server {
 	return s
 }
 
-// taken are the addresses that FreeAddr gave in this run.
-var taken sync.Map
-
-// FreeAddr gives an address of loopback that nobody listens on, and that nobody
-// gets by chance while the server is not there: its port, and that for cluster
-// nodes 10,000 above, lie below those that systems give away by themselves.
-func FreeAddr(t testing.TB) string {
-	t.Helper()
-	for range 1000 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 11000+rand.IntN(9000))
-		if _, twice := taken.LoadOrStore(addr, true); twice {
-			continue
-		}
-		if l, err := net.Listen("tcp", addr); err == nil {
-			_ = l.Close()
-			return addr
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
-}
-
 // New is a server that is not started yet and has no Args.
 func New(t testing.TB) *Server {
-	s := &Server{Addr: FreeAddr(t), Dir: t.TempDir(), t: t}
+	s := &Server{Addr: enginetest.FreeAddr(t), Dir: t.TempDir(), t: t}
 	t.Cleanup(s.Kill)
 	return s
 }
