@@ -311,6 +311,13 @@ func underWriters(c *cluster) {
 			}
 		})
 	}
+	for i := range counted { // all are under way
+		for end := time.Now().Add(30 * time.Second); counted[i].Load() == 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				c.Fatalf("nobody writes counter %d", i)
+			}
+		}
+	}
 	c.beats(1, nodes...)
 	for _, n := range nodes {
 		c.give(n, newer, older)
