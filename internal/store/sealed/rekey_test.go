@@ -1,6 +1,7 @@
 package sealed
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -52,13 +53,16 @@ func (c *cluster) give(n *member, keys ...Key) {
 	}
 }
 
-// beats lets each node look some times.
+// beats lets each node look some times. What it seals with is in use, always.
 func (c *cluster) beats(times int, nodes ...*member) {
 	c.Helper()
 	for range times {
 		for _, n := range nodes {
 			if err := n.step(c.Context()); err != nil {
 				c.Fatal(err)
+			}
+			if inUse, err := n.inUse(c.Context()); err != nil || !inUse[n.KeyState().Seals] {
+				c.Errorf("a node seals by %s, in use are %v, %v", n.KeyState().Seals, inUse, err)
 			}
 		}
 	}
@@ -158,6 +162,28 @@ func TestOldKeyStaysInUseWhileANodeSealsByIt(t *testing.T) {
 	c.want(c.node("c", newer), "app/late", "secret")
 }
 
+// A store that has lost all is given the root again: what was made from it is
+// still good.
+func TestRootIsPutBackWhereTheStoreHasLostIt(t *testing.T) {
+	t.Parallel()
+	c := &cluster{t, many{newBolt(t)}}
+	key := NewKey()
+	a := c.node("a", key)
+	root := a.Root().Derive("x")
+	for r, err := range c.inner.List(t.Context(), "") {
+		if err == nil {
+			err = c.inner.Delete(t.Context(), r.Key, r.Version)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.beats(1, a)
+	if !bytes.Equal(c.node("b", key).Root().Derive("x"), root) {
+		t.Error("a node that begins now derives something else")
+	}
+}
+
 func TestKeyTakenOutTooEarlyStaysInHand(t *testing.T) {
 	t.Parallel()
 	c := &cluster{t, many{newBolt(t)}}
@@ -237,6 +263,30 @@ func TestShortLivedRecordsAreWaitedFor(t *testing.T) {
 		c.beats(1, a)
 		if s := a.KeyState(); !s.Done() {
 			t.Errorf("after its end: %+v", s)
+		}
+	})
+}
+
+// A node that is killed counts for half a minute; then the others go on.
+func TestNodeThatDiedIsWaitedForAWhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := &cluster{t, many{newBolt(t)}}
+		older, newer := NewKey(), NewKey()
+		a, b := c.node("a", older), c.node("b", older)
+		c.beats(1, a, b)
+		c.give(a, newer, older)
+		for at := time.Duration(0); at < awayAfter-followEvery; at += followEvery {
+			c.beats(1, a)
+			if s := a.KeyState(); s.Seals != older.ID() || !slices.Equal(s.Waits, []string{"b"}) {
+				t.Errorf("%v after b died: %+v", at, s)
+			}
+			time.Sleep(followEvery)
+		}
+		time.Sleep(2 * followEvery)
+		c.beats(4, a)
+		if s := a.KeyState(); !s.Done() {
+			t.Errorf("long after b died: %+v", s)
 		}
 	})
 }
