@@ -84,9 +84,12 @@ func (n *node) order() answer {
 	return n.ask("POST", "api", n.path()+"/renew", n.keys["operator"], nil, "")
 }
 
-// ordered has an operator renew until it is done, and returns the generation.
+// ordered has an operator renew until it is done, and returns the generation. It
+// waits until an issue is due: one that is not answered stands all the same, and
+// the next one is another.
 func (c *cluster) ordered(n *node) (generation uint64) {
 	c.t.Helper()
+	c.until(c.sim.LastIssue(c.app).Add(spacing + time.Second))
 	eventually(c.t, "an order is carried out", func() bool {
 		a := n.order()
 		generation = a.Generation

@@ -13,9 +13,10 @@ type Proxy struct {
 	// Addr is where it listens, on loopback.
 	Addr string
 
-	mode  atomic.Int32
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
+	mode   atomic.Int32
+	mu     sync.Mutex
+	conns  map[net.Conn]struct{}
+	target [2]string // network and address
 }
 
 // What a Proxy does with what passes.
@@ -40,7 +41,7 @@ func NewProxyTo(t testing.TB, network, address string) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{Addr: l.Addr().String(), conns: map[net.Conn]struct{}{}}
+	p := &Proxy{Addr: l.Addr().String(), conns: map[net.Conn]struct{}{}, target: [2]string{network, address}}
 	var all sync.WaitGroup
 	all.Go(func() {
 		for {
@@ -48,7 +49,10 @@ func NewProxyTo(t testing.TB, network, address string) *Proxy {
 			if err != nil {
 				return
 			}
-			far, err := net.Dial(network, address)
+			p.mu.Lock()
+			target := p.target
+			p.mu.Unlock()
+			far, err := net.Dial(target[0], target[1])
 			if err != nil {
 				_ = near.Close()
 				continue
@@ -69,6 +73,13 @@ func NewProxyTo(t testing.TB, network, address string) *Proxy {
 
 // Set says what is done from now on.
 func (p *Proxy) Set(mode int) { p.mode.Store(int32(mode)) }
+
+// To leads new connections to another server.
+func (p *Proxy) To(s *Server) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = [2]string{"unix", s.Socket}
+}
 
 // Cut ends all connections.
 func (p *Proxy) Cut() {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -160,6 +161,139 @@ func TestOldKeyStaysInUseWhileANodeSealsByIt(t *testing.T) {
 		t.Errorf("b does so no more: %+v", s)
 	}
 	c.want(c.node("c", newer), "app/late", "secret")
+}
+
+// meddler is a store in which something happens at the worst moment.
+type meddler struct {
+	store.Store
+	put  func()               // before a Put arrives
+	list func(r store.Record) // before a record of a List is seen
+}
+
+func (m *meddler) Put(ctx context.Context, r store.Record) (store.Record, error) {
+	if m.put != nil {
+		m.put()
+	}
+	return m.Store.Put(ctx, r)
+}
+
+func (m *meddler) List(ctx context.Context, prefix string) iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
+		for r, err := range m.Store.List(ctx, prefix) {
+			if err == nil && m.list != nil {
+				m.list(r)
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// A write that was sealed by the old key and is on its way while the node
+// changes over is sealed anew like all others.
+func TestAWriteOnItsWayIsNotLeftBehind(t *testing.T) {
+	t.Parallel()
+	m := &meddler{Store: newBolt(t)}
+	c := &cluster{t, many{m}}
+	older, newer := NewKey(), NewKey()
+	a := c.node("a", older)
+	begun, arrive, arrived := make(chan struct{}), make(chan struct{}), make(chan error)
+	m.put = func() { close(begun); <-arrive }
+	go func() {
+		_, err := a.Put(t.Context(), store.Record{Key: "app/a", Value: []byte("secret")})
+		arrived <- err
+	}()
+	<-begun
+	m.put = nil
+	c.give(a, newer, older)
+	c.beats(1, a)
+	close(arrive)
+	if err := <-arrived; err != nil {
+		t.Fatal(err)
+	}
+	c.beats(5, a)
+	if s := a.KeyState(); !s.Done() {
+		t.Errorf("%+v", s)
+	}
+	c.want(c.node("b", newer), "app/a", "secret")
+}
+
+// Sealing anew never undoes a write that came in between.
+func TestSealingAnewGivesWayToAWrite(t *testing.T) {
+	t.Parallel()
+	m := &meddler{Store: newBolt(t)}
+	c := &cluster{t, many{m}}
+	older, newer := NewKey(), NewKey()
+	a := c.node("a", older)
+	put(t, a, "app/a", []byte("old"))
+	once := false
+	m.list = func(r store.Record) {
+		if r.Key == "app/a" && !once && a.KeyState().Seals == newer.ID() {
+			once = true
+			if _, err := a.Put(t.Context(), store.Record{Key: r.Key, Version: r.Version, Value: []byte("new")}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	c.give(a, newer, older)
+	c.beats(5, a)
+	if s := a.KeyState(); !once || !s.Done() {
+		t.Errorf("a write came in between: %v; %+v", once, s)
+	}
+	c.want(a, "app/a", "new")
+}
+
+// What is sealed by a key that is not in hand may need any of the others.
+func TestRecordUnderAnUnknownKeyKeepsTheOldOneInUse(t *testing.T) {
+	t.Parallel()
+	c := &cluster{t, many{newBolt(t)}}
+	older, newer := NewKey(), NewKey()
+	a := c.node("a", older)
+	if _, err := c.inner.Put(t.Context(), store.Record{Key: "app/x", Value: NewKeyring(NewKey()).seal("app/x", []byte("x"))}); err != nil {
+		t.Fatal(err)
+	}
+	c.give(a, newer, older)
+	c.beats(5, a)
+	if s := a.KeyState(); s.Done() || s.Left != 1 || len(s.InUse) != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A record under the old key that comes back, after the store lost its last
+// writes, is found by a node that begins with both keys.
+func TestRecordThatComesBackUnderTheOldKeyIsSealedAnew(t *testing.T) {
+	t.Parallel()
+	c := &cluster{t, many{newBolt(t)}}
+	older, newer := NewKey(), NewKey()
+	c.beats(1, c.node("a", newer))
+	if _, err := c.inner.Put(t.Context(), store.Record{Key: "app/a", Value: NewKeyring(older).seal("app/a", []byte("secret"))}); err != nil {
+		t.Fatal(err)
+	}
+	a := c.node("a", newer, older)
+	c.beats(3, a)
+	c.want(c.node("b", newer), "app/a", "secret")
+}
+
+// A node that begins with a new key that the others lack seals by theirs.
+func TestNodeThatBeginsWithTheNewKeyWaitsForTheOthers(t *testing.T) {
+	t.Parallel()
+	c := &cluster{t, many{newBolt(t)}}
+	older, newer := NewKey(), NewKey()
+	a := c.node("a", older)
+	c.beats(1, a)
+	b := c.node("b", newer, older)
+	put(t, b, "app/b", []byte("for a"))
+	c.want(a, "app/b", "for a")
+	// The store loses what says that the old key is in use.
+	r, err := c.inner.Get(t.Context(), checkPrefix+older.ID())
+	if err == nil {
+		err = c.inner.Delete(t.Context(), r.Key, r.Version)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.beats(1, b)
 }
 
 // A store that has lost all is given the root again: what was made from it is
