@@ -119,6 +119,7 @@ func TestRegainTakesOnlyWhatWasForgotten(t *testing.T) {
 		"an older value":             {four, five, true, five},
 		"the same":                   {five, five, false, five},
 		"a later value":              {five, four, false, five},
+		"a later one, asked earlier": {with(five, func(r *record) { r.Generation, r.Asked = 6, at(40) }), five, false, with(five, func(r *record) { r.Generation = 6 })},
 		"nothing is known":           {four, record{}, false, four},
 		"what is known has ended":    {four, with(five, func(r *record) { r.Expires = at(55) }), false, four},
 		"what is known is dead":      {four, with(five, func(r *record) { r.Dead = true }), false, four},
