@@ -226,3 +226,25 @@ func BenchmarkDecodeApp(b *testing.B) {
 		}
 	}
 }
+
+// What a later Hufu adds is passed over in what was stored, and in nothing else.
+func TestRecallPassesOverWhatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	const more = `{"v":1,"secret":"0123456789abcdef0123456789abcdef","name":"shop","tomorrow":{"deep":[1.5,{"er":null}]}}`
+	a, err := RecallApp([]byte(more))
+	if err != nil || a.Name != "shop" || len(a.Secrets) != 1 {
+		t.Errorf("%q, %v", a.Name, err)
+	}
+	if _, err := DecodeApp([]byte(more)); err == nil {
+		t.Error("who puts an app is not told of a key that is not known")
+	}
+	c, err := RecallClient([]byte(`{"key_sha256":["` + strings.Repeat("5e", 32) + `"],"apps":["wx1"],"allow":["token"],"tomorrow":true}`))
+	if err != nil || len(c.Apps) != 1 {
+		t.Errorf("%v, %v", c.Apps, err)
+	}
+	for _, bad := range []string{`{"secret":1}`, `{"secret":"a","secret":"b"}`, `{"tomorrow":1,"tomorrow":2}`, `{"secret":"0123456789abcdef0123456789abcdef"`, `[]`} {
+		if _, err := RecallApp([]byte(bad)); err == nil {
+			t.Errorf("%s is read", bad)
+		}
+	}
+}

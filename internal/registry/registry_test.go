@@ -343,7 +343,7 @@ func TestRecordsOfTheNextVersionAreLeftAlone(t *testing.T) {
 		}
 		return rec
 	}
-	later := func(value string) string { return strings.Replace(value, `{"v":1,`, `{"v":2,"of":"tomorrow",`, 1) }
+	later := func(value string) string { return strings.Replace(value, `{"v":1,`, `{"v":2,"since":"tomorrow",`, 1) }
 	more := func(value string) string {
 		return strings.Replace(value, `{"v":1,`, `{"v":1,"of":{"tomorrow":[1.5,null]},`, 1)
 	}
