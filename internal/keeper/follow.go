@@ -15,7 +15,8 @@ import (
 func (k *Keeper) follow(ctx context.Context) {
 	apps, records := k.Registry.Watch(ctx), k.Store.Watch(ctx, prefix)
 	// Both speak at once and say "anything": so the store is read once, with
-	// all the apps known.
+	// all the apps known that are declared. Those in the store are told later;
+	// where there are no others, the credentials are read then.
 	<-apps
 	<-records
 	var retry <-chan time.Time // set while the store is to be read anew
@@ -24,8 +25,9 @@ func (k *Keeper) follow(ctx context.Context) {
 			retry = time.After(k.beat)
 		}
 	}
-	k.meetAll()
-	again(k.loadAll(ctx))
+	if k.meetAll() {
+		again(k.loadAll(ctx))
+	}
 	for {
 		select {
 		case <-ctx.Done():

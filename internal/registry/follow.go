@@ -40,6 +40,9 @@ func (r *Registry) Run(ctx context.Context) error {
 	again := time.NewTimer(0)
 	again.Stop()
 	defer again.Stop()
+	// Each says "anything" first, and that is what is read now: not twice.
+	<-apps
+	<-clients
 	// What is to be read: keys of records, and prefixes, which end in "/".
 	dirty := map[string]bool{appPrefix: true, clientPrefix: true}
 	for {

@@ -127,7 +127,7 @@ func (s *Store) step(ctx context.Context) error {
 	s.rekey.mu.Unlock()
 	newest := file[0].ID()
 	state := KeyState{}
-	settled := true // all seal with the newest key
+	settled := true // all seal with the newest key, and did so before this look
 	for name, h := range nodes {
 		if len(h.File) == 0 || h.File[0] != newest {
 			state.Waits = append(state.Waits, name)
@@ -147,7 +147,6 @@ func (s *Store) step(ctx context.Context) error {
 	if inUse[newest] && keys.keys[0] != file[0] {
 		keys = keys.sealingWith(file[0])
 		s.keys.Store(keys)
-		settled = false // what is under way now may still be sealed as before
 	}
 	if sealing := keys.keys[0]; !inUse[sealing.ID()] {
 		if err := s.establish(ctx, sealing); err != nil {
