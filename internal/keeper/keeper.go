@@ -69,12 +69,13 @@ type Keeper struct {
 	entries map[credential.Key]*entry
 	stopped bool // Run is at its end: no action is begun any more
 
-	queue   queue
-	slots   chan struct{} // one per action under way
-	actions sync.WaitGroup
-	cutOff  atomic.Bool   // the store cannot be reached
-	turn    atomic.Uint64 // counts what the store was asked and has answered
-	reread  chan struct{} // one slot: read the whole store anew
+	queue      queue
+	slots      chan struct{} // one per action under way
+	actions    sync.WaitGroup
+	cutOff     atomic.Bool   // the store cannot be reached
+	saidForgot atomic.Int64  // when it was last said that the store has lost writes; Unix seconds
+	turn       atomic.Uint64 // counts what the store was asked and has answered
+	reread     chan struct{} // one slot: read the whole store anew
 }
 
 // NodeName makes a name for this process in attempts, in the audit record and

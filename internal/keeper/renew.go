@@ -82,7 +82,9 @@ func (k *Keeper) step(ctx context.Context, e *entry) time.Time {
 		return time.Now()
 	}
 	if (version == "" || behind) && rec.Format > 0 {
-		k.Log.Warn("the store has lost its last writes; what this node knows goes back there", "app", e.key.App, "kind", e.key.Kind, "generation", rec.Generation)
+		if behind {
+			k.forgot(e.key)
+		}
 		if k.change(e, k.term, func(r record, _ time.Time) (record, bool) {
 			e.mu.Lock()
 			defer e.mu.Unlock()
@@ -107,6 +109,14 @@ func (k *Keeper) step(ctx context.Context, e *entry) time.Time {
 		return time.Now() // plan anew: it is known to be dead
 	}
 	return k.attempt(e, p, app, n)
+}
+
+// forgot says that the store has lost writes, once a minute for all apps.
+func (k *Keeper) forgot(key credential.Key) {
+	now := time.Now().Unix()
+	if last := k.saidForgot.Load(); now-last >= 60 && k.saidForgot.CompareAndSwap(last, now) {
+		k.Log.Warn("the store has lost its last writes; what this node knows goes back there", "app", key.App, "kind", key.Kind)
+	}
 }
 
 // outlived asks WeChat about a value that an unresolved attempt may have ended
