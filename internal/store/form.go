@@ -10,6 +10,9 @@ import (
 // key that those may pass over needs no new form; one that they must not
 // misread or lose does.
 func Mark(object []byte, form int) []byte {
+	if string(object) == "{}" {
+		return fmt.Appendf(nil, `{"v":%d}`, form)
+	}
 	return fmt.Appendf(nil, `{"v":%d,%s`, form, object[1:])
 }
 

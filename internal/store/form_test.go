@@ -23,7 +23,9 @@ func TestAFormThatIsNotKnownIsLater(t *testing.T) {
 			t.Errorf("%s: %v", value, err)
 		}
 	}
-	if got := string(Mark([]byte(`{"a":1}`), 3)); got != `{"v":3,"a":1}` {
-		t.Error(got)
+	for object, marked := range map[string]string{`{"a":1}`: `{"v":3,"a":1}`, `{}`: `{"v":3}`} {
+		if got := string(Mark([]byte(object), 3)); got != marked {
+			t.Errorf("%s is marked as %s", object, got)
+		}
 	}
 }

@@ -23,7 +23,16 @@ func TestRecordsOfTheNextVersionAreLeftAlone(t *testing.T) {
 	callback := p.callback(authorize(shop, site, wechat.ScopeUserInfo, "S"))
 	code := w.phone().code(site, wechat.ScopeUserInfo)
 
-	marked := regexp.MustCompile(`^\{"v":1,`)
+	loginCode, err := w.sim.Code(mini, "xiaoming", "jscode")
+	must(t, err)
+	miniProgram := func() map[string]any {
+		return w.sns("/sns/jscode2session", "appid", mini, "secret", w.keys["phantom"], "js_code", loginCode, "grant_type", "authorization_code")
+	}
+	if a := miniProgram(); a["session_key"] == nil {
+		t.Error(a)
+	}
+
+	marked := regexp.MustCompile(`^\{"v":1([,}])`)
 	kinds := map[string]bool{}
 	w.rewrite(func(r store.Record) string {
 		kind, _, _ := strings.Cut(r.Key, "/")
@@ -31,9 +40,9 @@ func TestRecordsOfTheNextVersionAreLeftAlone(t *testing.T) {
 		if !marked.Match(r.Value) {
 			t.Errorf("a record %s/… says nothing of its form", kind)
 		}
-		return marked.ReplaceAllString(string(r.Value), `{"v":1,"of":{"tomorrow":true},`)
+		return marked.ReplaceAllString(string(r.Value), `{"v":1,"of":{"tomorrow":true}$1`)
 	})
-	for _, kind := range []string{"login", "code", "session", "access", "refresh"} {
+	for _, kind := range []string{"login", "code", "session", "access", "refresh", "jscode"} {
 		if !kinds[kind] {
 			t.Errorf("there is no record %s/…", kind)
 		}
@@ -45,7 +54,7 @@ func TestRecordsOfTheNextVersionAreLeftAlone(t *testing.T) {
 	}
 
 	before := w.rewrite(func(r store.Record) string {
-		return marked.ReplaceAllString(string(r.Value), `{"v":2,"of":{"tomorrow":true},`)
+		return marked.ReplaceAllString(string(r.Value), `{"v":2,"since":{"tomorrow":true}$1`)
 	})
 	exchanges := w.exchanges()
 	isPage(t, p.get(callback), 503)
@@ -60,6 +69,7 @@ func TestRecordsOfTheNextVersionAreLeftAlone(t *testing.T) {
 			t.Errorf("%s: a refresh token of the next version: %v", name, a)
 		}
 	}
+	refusal(t, "a mini program's code of the next version", miniProgram(), 40163)
 	if w.exchanges() != exchanges {
 		t.Error("WeChat's code was used up by who could not keep the result")
 	}

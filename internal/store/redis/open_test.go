@@ -85,8 +85,13 @@ func TestOpenWaitsForAServerThatStarts(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
 	s.Kill()
-	time.AfterFunc(time.Second, s.Start)
+	started := make(chan struct{})
+	time.AfterFunc(time.Second, func() {
+		defer close(started)
+		s.Start()
+	})
 	s.open("")
+	<-started
 	s.Kill()
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
