@@ -327,7 +327,7 @@ var problemsInChinese = map[string]struct {
 	"conflict":           {"同一时刻被别人改了", "请重新查看后再改", false},
 	"newer_version":      {"这一项是更新版本的虎符写下的，在这里改会丢掉本版本不认识的内容", "请改问新版本的节点，或先升级这个节点", false},
 	"too_large":          {"请求体过大", "", false},
-	"too_many_requests":  {"这个地址用错误密钥试得太频繁", "请检查 HUFU_KEY，并找出使用旧密钥的程序", false},
+	"too_many_requests":  {"请求太频繁", "请检查 HUFU_KEY 是否正确；密钥没错，就请放慢请求，或调高该调用方的 limits.rate", true},
 	"canceled":           {"请求已取消", "", false},
 	"internal":           {"虎符内部出错", "服务器的日志里有详情", false},
 	"no_answer":          {"调用已发给微信，没有等到回答", "是否生效无从得知，重试之前请先核实", true},
