@@ -32,6 +32,7 @@ type Server struct {
 	owner   *user.User // nil: ours
 	command func() *exec.Cmd
 	ready   func(ctx context.Context) error
+	cleans  bool // it cleans up where it is asked to end: killed, it leaves shared memory on the machine
 
 	mu      sync.Mutex
 	cmd     *exec.Cmd
@@ -41,6 +42,9 @@ type Server struct {
 
 // patience is how long a server may take to start on a busy machine.
 const patience = 60 * time.Second
+
+// grace is how long it may take to end.
+const grace = 10 * time.Second
 
 // New makes a folder for a server that runs as one of the named users where
 // this process runs as root, since engines refuse to; as ourselves elsewhere.
@@ -140,8 +144,25 @@ func (s *Server) Kill() {
 	}
 }
 
-// Remove kills the server and removes all it had.
+// quit asks the server to end at once, and gives it a moment for that.
+func (s *Server) quit() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cmd == nil {
+		return
+	}
+	askToQuit(s.cmd)
+	select {
+	case <-s.stopped:
+	case <-time.After(grace):
+	}
+}
+
+// Remove ends the server and removes all it had.
 func (s *Server) Remove() {
+	if s.cleans {
+		s.quit()
+	}
 	s.Kill()
 	_ = os.RemoveAll(s.Dir)
 }

@@ -42,6 +42,7 @@ func postgres(settings []string, make func(s *Server, bin, data string) error) (
 	if err != nil {
 		return nil, err
 	}
+	s.cleans = true
 	data, bin, port := filepath.Join(s.Dir, "data"), filepath.Dir(initdb), "5432"
 	if len(settings) > 0 {
 		if other, ok := strings.CutPrefix(settings[0], "port="); ok {
@@ -53,6 +54,7 @@ func postgres(settings []string, make func(s *Server, bin, data string) error) (
 		args := []string{
 			"-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories=" + s.Dir,
 			"-c", "port=" + port, "-c", "shared_buffers=32MB", "-c", "max_connections=200", "-c", "fsync=off",
+			"-c", "dynamic_shared_memory_type=mmap", // in the folder of the data, and gone with it
 		}
 		for _, setting := range settings {
 			args = append(args, "-c", setting)

@@ -6,4 +6,6 @@ import "os/exec"
 
 func (s *Server) separate(*exec.Cmd) {}
 
+func askToQuit(cmd *exec.Cmd) { killGroup(cmd) }
+
 func killGroup(cmd *exec.Cmd) { _ = cmd.Process.Kill() }

@@ -18,6 +18,9 @@ func (s *Server) separate(cmd *exec.Cmd) {
 	}
 }
 
+// askToQuit is PostgreSQL's immediate shutdown.
+func askToQuit(cmd *exec.Cmd) { _ = cmd.Process.Signal(syscall.SIGQUIT) }
+
 func killGroup(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 
 // Pause lets a process that this one started stand still, and returns when it
