@@ -149,11 +149,11 @@ func (r record) without(id string) record {
 }
 
 // intent is the oldest open attempt that may have ended the value.
-func (r record) intent() (attempt, bool) {
+func (r record) intent() (oldest attempt, ok bool) {
 	for _, a := range r.Attempts {
-		if !a.Mild {
-			return a, true
+		if !a.Mild && (!ok || a.At.Before(oldest.At)) {
+			oldest, ok = a, true
 		}
 	}
-	return attempt{}, false
+	return oldest, ok
 }

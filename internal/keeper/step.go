@@ -145,10 +145,16 @@ func (p policy) fail(r record, n plan, a attempt, e *wechat.Error, now time.Time
 		for i := range r.Attempts {
 			r.Attempts[i].Over = r.Attempts[i].Over || r.Attempts[i].ID == a.ID
 		}
-		// The oldest says since when the value is in doubt, ours when the last
-		// was made; those in between say nothing more.
+		// The oldest says since when the value is in doubt, the youngest when the
+		// last was made; those in between say nothing more.
 		oldest, _ := r.intent()
-		r.Attempts = slices.DeleteFunc(r.Attempts, func(b attempt) bool { return b.Over && b.ID != oldest.ID && b.ID != a.ID })
+		youngest := oldest
+		for _, b := range r.Attempts {
+			if !b.Mild && b.At.After(youngest.At) {
+				youngest = b
+			}
+		}
+		r.Attempts = slices.DeleteFunc(r.Attempts, func(b attempt) bool { return b.Over && b.ID != oldest.ID && b.ID != youngest.ID })
 	} else {
 		r = r.without(a.ID)
 	}

@@ -161,3 +161,21 @@ func TestAStaleReadDoesNotUndoAWrite(t *testing.T) {
 		}
 	})
 }
+
+// The oldest of several unresolved attempts says since when the value is in
+// doubt; the youngest, whoever made it, how soon the next may be made.
+func TestAnOldHolderDoesNotHideAYoungerAttempt(t *testing.T) {
+	t.Parallel()
+	p := policyFor("classic")
+	n := plan{Line: p.line}
+	// We were paused for five minutes; another node has healed in between, and
+	// heard nothing either.
+	r := valued("classic", tried("me", 5400, false), tried("other", 5640, true))
+	r, res := p.settle(r, n, "me5400", outcome{Err: &wechat.Error{Outcome: wechat.Ambiguous}}, at(5690))
+	if next := p.plan(r, at(5690)); res != ambiguous || next.At.Before(at(5640).Add(p.spacing)) {
+		t.Errorf("%v: the next issue at %v, %v after the last", res, next.At, next.At.Sub(at(5640)))
+	}
+	if a, _ := r.intent(); !a.At.Equal(at(5400)) {
+		t.Errorf("in doubt since %v", a.At)
+	}
+}
