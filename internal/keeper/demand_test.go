@@ -103,7 +103,8 @@ func TestOfTwoDoubtsTheWorseOneIsReckonedWith(t *testing.T) {
 	// Too late, and nobody knows in which order: in doubt.
 	late := brought("v0", 2699, 2701)
 	late.Exact = false
-	if doubt, res := p.settle(valued("", wanted(0)), n, "gone", late, at(2800)); res != ambiguous || len(doubt.Attempts) != 1 {
+	doubt, res := p.settle(valued("", wanted(0)), n, "gone", late, at(2800))
+	if a, open := doubt.intent(); res != ambiguous || !open || !a.At.Equal(at(2699)) {
 		t.Errorf("a late one: %v, %+v", res, doubt)
 	}
 }

@@ -61,14 +61,11 @@ func (r result) String() string {
 func (p policy) settle(r record, n plan, id string, o outcome, now time.Time) (record, result) {
 	r.Format = format
 	a, open := r.own(id)
-	if o.Err != nil {
-		if !open {
-			return r, orphaned
-		}
-		return p.fail(r, n, a, o.Err, now)
-	}
-	if !open {
+	switch {
+	case !open:
 		return p.late(r, n, id, o)
+	case o.Err != nil:
+		return p.fail(r, n, a, o.Err, now)
 	}
 	return p.commit(r, n, o, a.At)
 }
@@ -108,21 +105,25 @@ func (p policy) commit(r record, n plan, o outcome, at time.Time) (record, resul
 	return r, issued
 }
 
-// late takes a value whose attempt is not open any more: somebody healed it
-// away while we were paused. Its value may be the newest there is, or dead;
-// only the order of the two issues tells.
+// late takes the outcome of an attempt that is not open any more: somebody
+// healed it away while we were paused. Its value, known or not, may be the
+// newest there is, or dead; only the order of the two issues tells.
 func (p policy) late(r record, n plan, id string, o outcome) (record, result) {
 	switch {
-	case o.Issued.Value.Reveal() == r.Value, o.Exact && o.Answered.Before(r.Asked):
+	case o.Err != nil && o.Err.Outcome != wechat.Ambiguous, o.Exact && o.Answered.Before(r.Asked),
+		o.Err == nil && o.Issued.Value.Reveal() == r.Value:
 		return r, orphaned
-	case o.Exact && o.Sent.After(r.Answered):
+	case o.Err == nil && o.Exact && o.Sent.After(r.Answered):
 		return p.commit(r, n, o, o.Sent)
-	case !n.Line.Ends:
+	case !n.Line.Ends && !n.Force:
 		return r, orphaned
 	}
-	// Nobody knows. That is what an unresolved attempt means, so it is one,
-	// and not older than the value that it may have ended.
-	r.Attempts = append(slices.Clone(r.Attempts), attempt{ID: id, Node: p.node, At: latest(o.Sent, r.Asked), Over: true})
+	// Nobody knows. That is what an unresolved attempt means, so it is one: not
+	// older than the value that it may have ended, and, as to when the next may
+	// be made, as young as can be.
+	r.Attempts = append(slices.Clone(r.Attempts),
+		attempt{ID: id, Node: p.node, At: latest(o.Sent, r.Asked), Over: true},
+		attempt{ID: id + "+", Node: p.node, At: latest(o.Answered, r.Asked), Over: true})
 	return r, ambiguous
 }
 

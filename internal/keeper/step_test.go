@@ -179,3 +179,35 @@ func TestAnOldHolderDoesNotHideAYoungerAttempt(t *testing.T) {
 		t.Errorf("in doubt since %v", a.At)
 	}
 }
+
+// Who was healed away while paused may have made a token that nobody knows, and
+// that ends the one in hand: an answer that is lost is no less a doubt for that.
+func TestALateAmbiguousOutcomeIsADoubt(t *testing.T) {
+	t.Parallel()
+	lost := &wechat.Error{Outcome: wechat.Ambiguous}
+	for name, c := range map[string]struct {
+		o    outcome
+		want result
+	}{
+		"out while the value was made":  {outcome{Err: lost, Sent: at(-300), Answered: at(20), Exact: true}, ambiguous},
+		"over before the value was":     {outcome{Err: lost, Sent: at(-300), Answered: at(-20), Exact: true}, orphaned},
+		"who knows when":                {outcome{Err: lost, Sent: at(-300), Answered: at(-20)}, ambiguous},
+		"refused: there is no new one":  {outcome{Err: &wechat.Error{Outcome: wechat.Refused, Code: 40125}, Sent: at(-300), Answered: at(20), Exact: true}, orphaned},
+		"not sent: there is no new one": {outcome{Err: &wechat.Error{Outcome: wechat.NotSent}, Sent: at(-300), Answered: at(20), Exact: true}, orphaned},
+	} {
+		p := policyFor("classic")
+		r, res := p.settle(valued("classic"), plan{Line: p.line}, "x", c.o, at(20))
+		if res != c.want {
+			t.Errorf("%s: %v", name, res)
+		}
+		if c.want != ambiguous {
+			continue
+		}
+		if until, _ := p.certain(r, at(20)); until.After(at(0).Add(p.overlap)) {
+			t.Errorf("%s: still certain until %v", name, until)
+		}
+		if next := p.plan(r, at(20)); next.Reason != heal || next.At.Before(c.o.Answered.Add(p.spacing)) {
+			t.Errorf("%s: %s at %v", name, next.Reason, next.At)
+		}
+	}
+}
