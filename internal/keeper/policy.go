@@ -173,16 +173,22 @@ func (p policy) cut(life time.Duration) time.Duration { return min(p.margin, lif
 
 // certain is until when the live value works for sure. An issue that is open
 // may have ended it then; else the next one will, when it is needed, or from
-// now on if it is needed already. steady says that the latter holds at any
-// later moment too, as long as no issue is begun.
-func (p policy) certain(r record, now time.Time) (until time.Time, steady bool) {
+// now on if it is needed already. steady is until when the latter holds at any
+// later moment too, as long as no issue is begun; zero: it does not.
+func (p policy) certain(r record, now time.Time) (until, steady time.Time) {
+	l, _ := p.source(r.Source)
+	end := r.Expires
+	if l.Ends && l.Repeats {
+		// See due: nobody knows how old it was.
+		end = earliest(end, latest(r.Asked, r.Checked).Add(r.Life/2))
+	}
 	if a, ok := r.intent(); ok {
-		return earliest(r.Expires, a.At.Add(p.overlap-p.drain)), false
+		return earliest(end, a.At.Add(p.overlap-p.drain)), time.Time{}
 	}
-	if l, _ := p.source(r.Source); !l.Ends {
-		return r.Expires, false
+	if !l.Ends {
+		return end, time.Time{}
 	}
-	return earliest(r.Expires, latest(p.need(r, now).At, now).Add(p.overlap-p.drain)), true
+	return earliest(end, latest(p.need(r, now).At, now).Add(p.overlap-p.drain)), end
 }
 
 // doubt is from when on the value is in doubt, because an attempt has stayed

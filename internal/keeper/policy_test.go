@@ -223,3 +223,19 @@ func TestAllowanceStaysBelowAFifthOfTheQuota(t *testing.T) {
 		}
 	}
 }
+
+// A ticket asked for again is told to live a whole life, however old it is; what
+// is known is that it works for half a life after it was given.
+func TestATicketIsCertainForHalfALife(t *testing.T) {
+	t.Parallel()
+	line, _ := wechat.Find("jsapi_ticket", "")
+	p := policyFor("classic", func(p *policy) { p.line = line })
+	// It was due at 45 minutes, and there is no token to ask with.
+	r := valued("", func(r *record) { r.Checked = at(600); r.Expires = at(7795) })
+	for _, now := range []float64{3600, 4199, 4300} {
+		until, steady := p.certain(r, at(now))
+		if half := at(600 + 3600); until.After(half) || steady.After(half) {
+			t.Errorf("%vs after the first: certain until %v, steady until %v, half a life is over at %v", now, until, steady, half)
+		}
+	}
+}

@@ -17,7 +17,7 @@ type view struct {
 	cred    credential.Credential // Left, Certain and MaxAge are filled in at each read
 	until   time.Time             // the value is live before this
 	certain time.Time             // and surely works before this
-	steady  bool                  // and an overlap less the drain from any moment on
+	steady  time.Time             // and an overlap less the drain from any moment on, but not after this
 	doubt   time.Time             // in doubt from here on; zero: not
 }
 
@@ -29,8 +29,8 @@ func (v *view) read(t times, now time.Time, cutOff bool) credential.Credential {
 	c := v.cred
 	c.Left = max(0, v.until.Sub(now))
 	c.Certain = max(0, v.certain.Sub(now))
-	if v.steady && !cutOff {
-		c.Certain = min(c.Left, max(c.Certain, t.overlap-t.drain))
+	if !cutOff {
+		c.Certain = max(c.Certain, min(v.steady.Sub(now), t.overlap-t.drain))
 	}
 	c.MaxAge = t.maxAge
 	if v.inDoubt(now) || cutOff {
@@ -66,7 +66,9 @@ func (k *Keeper) look(key credential.Key, p policy, r record, c clock) *view {
 		},
 		until:   c.local(r.Expires),
 		certain: c.local(certain),
-		steady:  steady,
+	}
+	if !steady.IsZero() {
+		v.steady = c.local(steady)
 	}
 	if d := p.doubt(r); !d.IsZero() {
 		v.doubt = c.local(d)
