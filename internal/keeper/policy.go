@@ -281,22 +281,19 @@ func (p policy) secret(r record) string {
 
 // spaced keeps apart issues that end each other, and forced ones.
 func (p policy) spaced(r record, n plan, now time.Time) time.Time {
+	var at, last time.Time
 	if n.Force {
-		forced := lastDay(r.Forced, now, p.times)
-		if len(forced) == 0 {
-			return time.Time{}
+		if forced := lastDay(r.Forced, now, p.times); len(forced) > 0 {
+			at = forced[len(forced)-1].Add(p.force + p.slack)
+			if len(forced) >= maxForced {
+				at = latest(at, forced[len(forced)-maxForced].Add(p.day))
+			}
 		}
-		at := forced[len(forced)-1].Add(p.force + p.slack)
-		if len(forced) >= maxForced {
-			at = latest(at, forced[len(forced)-maxForced].Add(p.day))
-		}
+	}
+	if !n.Line.Ends && !n.Force || !r.live(now) {
 		return at
 	}
-	if !n.Line.Ends || !r.live(now) {
-		return time.Time{}
-	}
-	var last time.Time
-	if l, ok := p.source(r.Source); ok && l.Ends {
+	if l, ok := p.source(r.Source); ok && l.Ends && n.Line.Ends {
 		last = latest(r.Asked, r.Checked)
 	}
 	for _, a := range r.Attempts {
@@ -305,9 +302,9 @@ func (p policy) spaced(r record, n plan, now time.Time) time.Time {
 		}
 	}
 	if last.IsZero() {
-		return time.Time{}
+		return at
 	}
-	return last.Add(p.spacing)
+	return latest(at, last.Add(p.spacing))
 }
 
 // charge makes the scheduled renewal free, and everything else wait for the

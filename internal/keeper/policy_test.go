@@ -239,3 +239,18 @@ func TestATicketIsCertainForHalfALife(t *testing.T) {
 		}
 	}
 }
+
+// A forced issue ends the live value, so it keeps its distance from another one
+// that nobody has heard of.
+func TestAForcedIssueIsSpacedFromALostOne(t *testing.T) {
+	t.Parallel()
+	p := policyFor("stable")
+	r := valued("stable", tried("other", 1000, true), func(r *record) { r.Orders, r.Forced = 1, []time.Time{at(1000)} })
+	if n := p.plan(r, at(1040)); !n.Force || n.At.Before(at(1000).Add(p.spacing)) {
+		t.Errorf("forced %v, %v after the lost one", n.Force, n.At.Sub(at(1000)))
+	}
+	r.Dead = true
+	if n := p.plan(r, at(1040)); n.At.After(at(1040)) {
+		t.Errorf("a dead value is left for %v", n.At.Sub(at(1040)))
+	}
+}
