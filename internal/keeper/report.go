@@ -238,5 +238,7 @@ func (k *Keeper) mourn(e *entry, value credential.Secret) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.buried = value.Reveal()
-	e.view.Store(nil)
+	if v := e.view.Load(); v != nil && v.cred.Value.Equal(value) {
+		e.view.Store(nil)
+	}
 }
