@@ -103,7 +103,7 @@ func (k *Keeper) set(e *entry, rec record, got store.Record, asked time.Time) {
 		e.solo = nil // a store that can be read and not written changes nothing
 	}
 	e.rec, e.version, e.known = rec, got.Version, true
-	e.clock, e.spoiled = clock{said: got.Now, asked: asked}, nil
+	e.clock, e.spoiled = clock{said: got.Now, asked: asked, took: time.Since(asked)}.or(e.clock), nil
 	if p, _, ok := k.policyOf(e.key); ok && !e.gone {
 		k.show(e, p)
 	}

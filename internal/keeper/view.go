@@ -78,8 +78,21 @@ func (k *Keeper) look(key credential.Key, p policy, r record, c clock) *view {
 
 // clock holds the store's time against this node's own: what the store said,
 // and when we asked it. Asked, not answered: so no end is ever taken to be
-// later than it is.
-type clock struct{ said, asked time.Time }
+// later than it is. It is ahead by at most the time that the answer took.
+type clock struct {
+	said, asked time.Time
+	took        time.Duration
+}
+
+// or is the better of two clocks: an answer that was long under way, as that of
+// a process that was paused, says less than an older one. A thousandth is more
+// than any two clocks drift apart.
+func (c clock) or(old clock) clock {
+	if age := c.asked.Sub(old.asked); !old.said.IsZero() && c.took > old.took+age/1000 {
+		return old
+	}
+	return c
+}
 
 // store is the store's time at a moment of ours.
 func (c clock) store(local time.Time) time.Time { return c.said.Add(local.Sub(c.asked)) }

@@ -1,0 +1,67 @@
+package keeper
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hufu-project/hufu/internal/store"
+)
+
+// held is a store whose answers a paused process hears late: the request waits.
+type held struct {
+	store.Store
+	wait time.Duration
+}
+
+func (h *held) Get(ctx context.Context, key string) (store.Record, error) {
+	time.Sleep(h.wait)
+	return h.Store.Get(ctx, key)
+}
+
+// A process that is stopped in the middle of a read does not believe afterwards
+// that the store is so much ahead: what it writes down next has the right time.
+func TestAPauseDoesNotPutTheClockAhead(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, worldOptions{source: "classic"})
+		var h *held
+		n := w.node(func(_ *Options, l *link) { h = &held{Store: l.Store}; l.Store = h })
+		w.get(n)
+		time.Sleep(time.Hour)
+		h.wait = 47 * time.Second
+		rec, err := w.st.Get(t.Context(), storeKey(testKey))
+		if err == nil {
+			_, err = w.st.Put(t.Context(), rec) // a notice
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		e, _ := n.entry(testKey)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if off := e.clock.store(time.Now()).Sub(time.Now()); off.Abs() > time.Second {
+			t.Errorf("the store's time is wrong by %v", off)
+		}
+	})
+}
+
+// The store's clock may be set; a good answer is believed.
+func TestAClockThatWasSetIsBelieved(t *testing.T) {
+	t.Parallel()
+	old := clock{said: at(0), asked: at(0), took: time.Millisecond}
+	set := clock{said: at(3600), asked: at(60), took: 5 * time.Millisecond}
+	if got := set.or(old); got != set {
+		t.Errorf("%+v", got)
+	}
+	if got := set.or(clock{}); got != set {
+		t.Errorf("the first: %+v", got)
+	}
+	slow := clock{said: at(120), asked: at(60), took: time.Minute}
+	if got := slow.or(old); got != old {
+		t.Errorf("%+v", got)
+	}
+}
