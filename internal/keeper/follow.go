@@ -1,8 +1,10 @@
 package keeper
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/hufu-project/hufu/internal/credential"
@@ -58,6 +60,10 @@ func (k *Keeper) follow(ctx context.Context) {
 			}
 		case <-retry:
 			retry = nil
+			select {
+			case <-k.reread: // this is it
+			default:
+			}
 			again(k.loadAll(ctx))
 		case <-k.reread:
 			// Not at once: a store that can be read and not written would be
@@ -224,6 +230,9 @@ func (k *Keeper) loadAll(ctx context.Context) bool {
 		}
 	}
 	k.mu.RUnlock()
+	slices.SortFunc(absent, func(a, b *entry) int {
+		return cmp.Or(cmp.Compare(a.key.App, b.key.App), cmp.Compare(a.key.Kind, b.key.Kind))
+	})
 	for _, e := range absent {
 		if k.load(ctx, e) != nil {
 			return false
