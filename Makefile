@@ -31,6 +31,14 @@ test: deps ## run all tests, with the race detector
 cluster: deps ## the whole of internal/cluster, for minutes: every step of an issue on every engine; make test has the core of it
 	TMPDIR="$$(tools/tmpdir.sh)" go test -race -count=1 -timeout 20m -tags cluster ./internal/cluster
 
+# How many days the simulation lasts, and with which seed it begins; ONE=1 makes that run only, and prints its course.
+DAYS ?= 10000
+SEED ?= 0
+ONE ?=
+
+prove: ## the renewal protocol under DAYS simulated days, in which everything fails
+	GOGC=400 go test -count=1 -timeout 30m -run '^TestTheProtocolHolds$$' -v ./internal/proof -args -days $(DAYS) -seed $(SEED) $(if $(ONE),-one)
+
 lint: ## gofmt, gofumpt, go vet, staticcheck, generated files, and the state of go.mod
 	@echo gofmt, gofumpt; out="$$(gofmt -l . && $(TOOL) gofumpt -l .)" && { [ -z "$$out" ] || { echo "not formatted:"; echo "$$out" | sort -u; exit 1; }; }
 	go vet -tags cluster ./internal/cluster
@@ -81,4 +89,4 @@ sim: ## the simulated WeChat alone
 image: ## build the container image
 	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
 
-.PHONY: help build deps test cluster lint bench bench-peers fuzz cover vuln demo sim image
+.PHONY: help build deps test cluster prove lint bench bench-peers fuzz cover vuln demo sim image
