@@ -62,6 +62,8 @@ func (p policy) settle(r record, n plan, id string, o outcome, now time.Time) (r
 	r.Format = format
 	a, open := r.own(id)
 	switch {
+	case a.Over:
+		return r, orphaned // it stands there already: our write was unsure
 	case !open:
 		return p.late(r, n, id, o)
 	case o.Err != nil:

@@ -211,3 +211,21 @@ func TestALateAmbiguousOutcomeIsADoubt(t *testing.T) {
 		}
 	}
 }
+
+// A late outcome that was written, and whose writer did not hear so, is not
+// taken for that of an attempt that is open.
+func TestALateOutcomeIsTakenOnce(t *testing.T) {
+	t.Parallel()
+	p := policyFor("classic")
+	for name, o := range map[string]outcome{
+		"a value":      brought("v0", -300, 20),
+		"none":         {Err: &wechat.Error{Outcome: wechat.Ambiguous}, Sent: at(-300), Answered: at(20), Exact: true},
+		"another time": {Issued: brought("v0", 1, 2).Issued, Sent: at(1), Answered: at(2)},
+	} {
+		r, res := p.settle(valued("classic"), plan{Line: p.line}, "x", o, at(20))
+		again, res2 := p.settle(r, plan{Line: p.line}, "x", o, at(22))
+		if res != ambiguous || res2 != orphaned || again.Value != "v1" || len(again.Attempts) != len(r.Attempts) {
+			t.Errorf("%s: %v, then %v with value %s and %d attempts", name, res, res2, again.Value, len(again.Attempts))
+		}
+	}
+}
