@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"iter"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,6 +48,33 @@ func TestAPauseDoesNotPutTheClockAhead(t *testing.T) {
 			t.Errorf("the store's time is wrong by %v", off)
 		}
 	})
+}
+
+// One that begins so knows no better, and asks again.
+func TestAClockThatIsNoGoodIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, worldOptions{source: "classic"})
+		w.get(w.node())
+		h := &held{Store: w.st, wait: time.Minute}
+		n := w.node(func(_ *Options, l *link) { l.Store = slowList{h} })
+		time.Sleep(90 * time.Second)
+		h.wait = 0
+		time.Sleep(2 * time.Minute)
+		e, _ := n.entry(testKey)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if off := e.clock.store(time.Now()).Sub(time.Now()); !e.known || off.Abs() > time.Second {
+			t.Errorf("known %v, the store's time is wrong by %v", e.known, off)
+		}
+	})
+}
+
+type slowList struct{ *held }
+
+func (s slowList) List(ctx context.Context, prefix string) iter.Seq2[store.Record, error] {
+	time.Sleep(s.wait)
+	return s.held.List(ctx, prefix)
 }
 
 // The store's clock may be set; a good answer is believed.
