@@ -15,7 +15,7 @@ import (
 // It waits for the end of the value in hand, since the store may be back sooner.
 func (k *Keeper) solo(e *entry) {
 	p, app, ok := k.policyOf(e.key)
-	if !ok || !k.cutOff.Load() || !p.line.Repeats || p.line.Ends || p.line.With != "" {
+	if !ok || !k.cutOff.Load() {
 		return
 	}
 	e.mu.Lock()
