@@ -39,10 +39,14 @@ ONE ?=
 prove: ## the renewal protocol under DAYS simulated days, in which everything fails
 	GOGC=400 go test -count=1 -timeout 30m -run '^TestTheProtocolHolds$$' -v ./internal/proof -args -days $(DAYS) -seed $(SEED) $(if $(ONE),-one)
 
+mutants: ## the simulation catches every mutant of the keeper; a quarter of an hour
+	go test -count=1 -timeout 2h -tags mutants -run '^TestMutantsAreCaught$$' -v ./internal/proof
+
 lint: ## gofmt, gofumpt, go vet, staticcheck, generated files, and the state of go.mod
 	@echo gofmt, gofumpt; out="$$(gofmt -l . && $(TOOL) gofumpt -l .)" && { [ -z "$$out" ] || { echo "not formatted:"; echo "$$out" | sort -u; exit 1; }; }
 	go vet -tags cluster ./internal/cluster
 	$(TOOL) staticcheck -tags cluster ./internal/cluster
+	go vet -tags mutants ./internal/proof
 	@set -eo pipefail; tools="$$PWD/tools/go.mod"; for page in $$(find . -name '*.templ'); do \
 		echo "$$page"; cd "$$(dirname "$$page")"; page="$$(basename "$$page" .templ)"; \
 		go tool -modfile="$$tools" templ generate -f "$$page.templ" -stdout 2>/dev/null | diff "$${page}_templ.go" - || \
@@ -89,4 +93,4 @@ sim: ## the simulated WeChat alone
 image: ## build the container image
 	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
 
-.PHONY: help build deps test cluster prove lint bench bench-peers fuzz cover vuln demo sim image
+.PHONY: help build deps test cluster prove mutants lint bench bench-peers fuzz cover vuln demo sim image

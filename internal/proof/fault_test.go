@@ -73,7 +73,14 @@ func shapeOf(seed uint64) shape {
 	if d.of(7).chance(0.3) {
 		s.quirks |= wxsim.NewTickets
 	}
+	if d.of(8).chance(0.5) {
+		s.quirks |= wxsim.LateTokens
+	}
 	s.set()
+	if s.profile == "upstream" && d.of(9).chance(0.3) {
+		s.quota = 200
+		s.events = append(s.events, busyLong)
+	}
 	return s
 }
 
@@ -102,6 +109,7 @@ func (s *shape) set() {
 		s.events = []event{outsider, revoke, expire}
 		if s.source == "stable" {
 			s.every = 2 * time.Hour
+			s.events = append(s.events, twice)
 		} else if s.nodes == 3 || s.nodes == 1 {
 			s.every, s.quota = 3*time.Minute, 200 // a flood
 		}
@@ -263,6 +271,12 @@ func busy(w *world, d dice) {
 	w.until(&w.busy, x)
 }
 
+func busyLong(w *world, d dice) {
+	x := d.of(2).span(time.Hour, 8*time.Hour)
+	w.note("WeChat is busy for %v", x)
+	w.until(&w.busy, x)
+}
+
 func refuse(w *world, d dice) {
 	w.mu.Lock()
 	w.refusal = pick(d.of(3), needsPerson...)
@@ -350,6 +364,23 @@ func revoke(w *world, d dice) {
 	w.note("WeChat revokes all of %s", app)
 	_ = w.sim.Revoke(app)
 	w.judge.excuse(app)
+}
+
+// twice revokes what there is, lets it be reported, and revokes what came of it.
+func twice(w *world, d dice) {
+	app := w.someApp(d)
+	for i := range uint64(2) {
+		w.note("WeChat revokes all of %s", app)
+		_ = w.sim.Revoke(app)
+		w.judge.excuse(app)
+		for _, s := range w.slots {
+			x := d.of(70+i, s.number)
+			time.AfterFunc(x.span(0, time.Second), func() { w.visit(s, credential.Key{App: credential.App(app), Kind: credential.AccessToken}, x) })
+		}
+		if !w.sleep(d.of(80+i).span(4*time.Second, 20*time.Second)) {
+			return
+		}
+	}
 }
 
 func expire(w *world, d dice) {

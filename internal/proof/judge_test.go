@@ -125,6 +125,14 @@ type value struct {
 	surely  time.Time // what expires_in promised
 	excused bool      // somebody else ended it, or the store forgot
 	refused map[*process][]time.Time
+	by      *sending // a request that was held up past its lease has ended it
+}
+
+// secret reports whether nobody who runs can know that the value has ended: its
+// end came from a process that was stopped between its last look at the clock
+// and the write, for longer than its lease, and that has not told since.
+func (v *value) secret() bool {
+	return v.by != nil && (!v.by.p.up() || v.by.p.wasPaused(time.Now().Add(-15*time.Second)))
 }
 
 // try is an attempt that is durable.
@@ -145,6 +153,7 @@ type sending struct {
 	acted  bool // WeChat has seen it
 	gone   bool // it will never arrive
 	heard  bool
+	plain  bool // WeChat's answer is as it should be
 	code   int
 	minted *value
 }
@@ -273,7 +282,7 @@ func (j *judge) written(p *process, key string, old, out store.Record) {
 	}
 
 	// Generations only grow, and each has one value.
-	lost := now.Sub(a.lost) < 10*time.Minute && !a.lost.IsZero()
+	lost := now.Sub(a.lost) < time.Hour && !a.lost.IsZero()
 	switch same := next.Value == prev.Value; {
 	case next.Generation < prev.Generation && !lost:
 		j.fail("W4 generations grow", "%s: %d over %d", who, next.Generation, prev.Generation)
@@ -311,6 +320,9 @@ func (j *judge) written(p *process, key string, old, out store.Record) {
 		a.marked = now
 		if v := a.values[next.Value]; a.key.Kind == credential.AccessToken && (v == nil || len(v.refused) == 0) {
 			j.fail("W7 no value is called dead that WeChat has not refused", "%s", who)
+		}
+		if j.w.valid(string(a.key.App), string(a.key.Kind), next.Value) {
+			j.fail("W7 no value is called dead that WeChat has not refused", "%s, and it works", who)
 		}
 		j.visitSoon(a, "dead", staleness+reading, 20*time.Second)
 	}
@@ -451,7 +463,7 @@ func (j *judge) sends(p *process, q request) *sending {
 		j.fail("S1 one request per attempt, and only once that is durable", "%s", who)
 	default:
 		s.try.request = s
-		if after := s.at.Sub(s.try.began); after > guard && !p.wasPaused(s.try.began) {
+		if after := s.at.Sub(s.try.began); after > guard {
 			j.fail("S2 nothing is sent once the attempt is too old", "%s %v after the write began", who, after)
 		}
 	}
@@ -482,7 +494,7 @@ func (j *judge) sends(p *process, q request) *sending {
 
 // acted notes what WeChat did.
 func (j *judge) acted(q request, s *sending, body []byte, ill illness) {
-	s.acted = true
+	s.acted, s.plain = true, ill.mode == 0
 	if q.path == pathProbe {
 		return
 	}
@@ -501,7 +513,15 @@ func (j *judge) acted(q request, s *sending, body []byte, ill illness) {
 		v := &value{text: cur, path: q.path, mint: a.mints, at: now, refused: map[*process][]time.Time{}}
 		a.values[cur], j.owners[cur], s.minted = v, q.app, v
 		j.w.note("WeChat makes value %d of %s for %s", v.mint, a.key, s.p.name)
-		j.promises(a)
+		if now.Sub(s.at) > guard+issueTimeout && ends(q.path) {
+			for _, other := range a.values {
+				if other != v && other.by == nil {
+					other.by = s
+				}
+			}
+		} else {
+			j.promises(a)
+		}
 		j.visitSoon(a, "mint", 30*time.Millisecond, 3*time.Second)
 		for text, v := range a.values {
 			if now.Sub(v.at) > 2*life {
@@ -521,7 +541,7 @@ func (j *judge) promises(a *account) {
 }
 
 func (j *judge) promised(a *account, v *value) {
-	if v.excused || v.path == pathTicket || v.until.IsZero() {
+	if v.excused || v.secret() || v.path == pathTicket || v.until.IsZero() {
 		return
 	}
 	info, ok := j.w.sim.TokenInfo(string(a.key.App), v.text)
@@ -548,6 +568,11 @@ func (j *judge) hears(p *process, q request, s *sending, resp *http.Response) {
 	defer j.mu.Unlock()
 	s.heard = true
 	code := errcodeOf(body)
+	if s.minted != nil && s.plain {
+		p.mu.Lock()
+		p.heard[s.a.key] = holding{value: s.minted.text, since: time.Now()}
+		p.mu.Unlock()
+	}
 	if q.path == pathProbe && resp.StatusCode == http.StatusOK && (code == 40001 || code == 40014 || code == 42001) {
 		if v := j.account(storeKey(q.app, "access_token")).values[q.token]; v != nil {
 			v.refused[p] = append(v.refused[p], time.Now())
@@ -664,7 +689,7 @@ func (j *judge) handed(p *process, key credential.Key, c credential.Credential, 
 	// A node that is cut off cannot know that a ticket was asked for before its time
 	// because somebody reported it.
 	far := key.Kind != credential.AccessToken && p.troubled()
-	if c.MaxAge > 0 && !v.excused && !far && !j.w.valid(string(key.App), string(key.Kind), text) {
+	if c.MaxAge > 0 && !v.excused && !v.secret() && !far && !j.w.valid(string(key.App), string(key.Kind), text) {
 		j.fail("H4 what is handed out works", "%s: value %d is dead and max_age is %v", who, v.mint, c.MaxAge)
 	}
 	if until := now.Add(c.MaxAge); c.MaxAge > 0 && until.After(v.until) {
@@ -700,7 +725,7 @@ func (j *judge) handed(p *process, key credential.Key, c credential.Credential, 
 	held, ok := p.held[key]
 	p.held[key] = holding{text, now, now.Add(c.Left)}
 	p.mu.Unlock()
-	if took := now.Sub(asked); took > 0 && ok && asked.After(held.since) && asked.Before(held.until) && held.value == text && !a.rec.Dead && len(v.refused) == 0 {
+	if took := now.Sub(asked); took > 0 && ok && asked.After(held.since) && asked.Before(held.until) && held.value == text && !a.rec.Dead && len(v.refused) == 0 && (a.lost.IsZero() || now.Sub(a.lost) > time.Minute) {
 		j.fail("H8 a read of a live value waits for nobody", "%s after %v", who, took)
 	}
 }
@@ -713,6 +738,10 @@ func (j *judge) failed(p *process, key credential.Key, asked time.Time, err erro
 	a.failures++
 	now := time.Now()
 	j.w.note("%s has nothing for %s: %v", p.name, key, err)
+	told, _ := j.w.sim.TokenInfo(string(key.App), p.heardOf(key).value)
+	if h := p.heardOf(key); h.value != "" && now.Before(told.Expires.Add(-10*time.Second)) && now.Sub(h.since) > staleness+reading && asked.After(h.since) && j.w.valid(string(key.App), string(key.Kind), h.value) && len(a.values[h.value].refused) == 0 {
+		j.fail("A1 a value that is known is handed out", "%s has nothing for %s, and was given a value %v ago that works: %v", p.name, key, now.Sub(h.since), err)
+	}
 	r := a.rec
 	v := a.values[r.Value]
 	if v != nil && !r.Dead && now.Before(j.truth(r.Expires)) && a.committed.Before(asked.Add(-time.Second)) && p.steady(asked.Add(-5*time.Second)) && j.clockQuiet(asked.Add(-time.Minute)) && j.w.valid(string(key.App), string(key.Kind), r.Value) && len(v.refused) == 0 {

@@ -46,14 +46,15 @@ type process struct {
 	ended  chan struct{} // Run has returned
 
 	mu     sync.Mutex
-	counts map[string]uint64 // of operations, by what they are about
-	until  time.Time         // it is paused
-	cut    time.Time         // the store is not to be reached until then
-	over   bool              // killed, or about to end
-	ill    time.Time         // when an operation on the store last went wrong
-	alarm  time.Time         // when it last came out of a pause
-	cutAt  time.Time         // when the store was cut off
-	held   map[credential.Key]holding
+	counts map[string]uint64          // of operations, by what they are about
+	until  time.Time                  // it is paused
+	cut    time.Time                  // the store is not to be reached until then
+	over   bool                       // killed, or about to end
+	ill    time.Time                  // when an operation on the store last went wrong
+	alarm  time.Time                  // when it last came out of a pause
+	cutAt  time.Time                  // when the store was cut off
+	held   map[credential.Key]holding // what it last handed out
+	heard  map[credential.Key]holding // what WeChat last gave it
 }
 
 // begin starts a process in the slot.
@@ -68,7 +69,7 @@ func (s *slot) begin() *process {
 	p := &process{
 		w: w, slot: s, number: s.number, name: fmt.Sprintf("n%d.%d", s.number, s.starts),
 		dice: w.dice.of(word("node"), s.number, s.starts), born: time.Now(),
-		dead: make(chan struct{}), ended: make(chan struct{}), counts: map[string]uint64{}, held: map[credential.Key]holding{},
+		dead: make(chan struct{}), ended: make(chan struct{}), counts: map[string]uint64{}, held: map[credential.Key]holding{}, heard: map[credential.Key]holding{},
 	}
 	reg := registry.New(nil, nil)
 	reg.Declare(w.apps, nil)
@@ -210,7 +211,14 @@ func (p *process) troubled() bool {
 	away := p.away()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return away || time.Since(p.ill) < 30*time.Second || time.Since(p.cut) < 30*time.Second
+	const lately = 30 * time.Second
+	return away || time.Since(p.ill) < lately || time.Since(p.cut) < lately || time.Since(p.alarm) < lately
+}
+
+func (p *process) heardOf(key credential.Key) holding {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.heard[key]
 }
 
 func (p *process) wasPaused(since time.Time) bool {
@@ -321,7 +329,8 @@ func (o *op) point(n uint64, ctx context.Context, leg time.Duration) error {
 	case d.of(1).chance(f.killed * rate):
 		p.kill()
 	case d.of(2).chance(f.paused * rate):
-		p.pause(pick(d.of(3), d.span(2*time.Second, 20*time.Second), d.span(5*time.Second, 150*time.Second), d.span(230*time.Second, 300*time.Second), d.span(30*time.Second, 10*time.Minute)))
+		p.pause(pick(d.of(3), d.span(2*time.Second, 20*time.Second), d.span(5*time.Second, 150*time.Second), d.span(term-time.Second, term+5*time.Second),
+			d.span(spacing-time.Second, spacing+8*time.Second), d.span(spacing, spacing+300*time.Millisecond), d.span(30*time.Second, 10*time.Minute)))
 	}
 	return p.hold(ctx, leg, d)
 }
