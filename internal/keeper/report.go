@@ -224,9 +224,10 @@ func (k *Keeper) examine(line wechat.Line, v *view) verdict {
 			return unproven
 		}
 	}
-	first := ask()
 	born := v.until.Add(-v.cred.ExpiresAt.Sub(v.cred.IssuedAt))
-	if first == proven && time.Since(born) < k.maxAge {
+	young := time.Since(born) < k.maxAge // now, however long the answer takes
+	first := ask()
+	if first == proven && young {
 		time.Sleep(k.spread)
 		return ask()
 	}
