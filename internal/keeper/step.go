@@ -67,7 +67,15 @@ func (p policy) settle(r record, n plan, id string, o outcome, now time.Time) (r
 	case !open:
 		return p.late(r, n, id, o)
 	case o.Err != nil:
-		return p.fail(r, n, a, o.Err, now)
+		r, res := p.fail(r, n, a, o.Err, now)
+		if res == ambiguous && !a.Mild && o.Answered.Sub(a.At) >= p.term {
+			// Our lease was over, so another one may have issued before us.
+			r.Attempts = append(r.Attempts, attempt{ID: id + "+", Node: p.node, At: o.Answered, Over: true})
+		}
+		return r, res
+	case !o.Sent.After(r.Answered):
+		// Another one has issued meanwhile: a holder that was stopped past its lease.
+		return p.late(r.without(id), n, id, o)
 	}
 	return p.commit(r, n, o, a.At)
 }

@@ -229,3 +229,30 @@ func TestALateOutcomeIsTakenOnce(t *testing.T) {
 		}
 	}
 }
+
+// Two holders, of which one was stopped past its lease: who writes first says
+// nothing about who issued first.
+func TestAHeldHolderIsNotTakenForTheFirst(t *testing.T) {
+	t.Parallel()
+	p := policyFor("classic")
+	n := plan{Line: p.line}
+	lost := &wechat.Error{Outcome: wechat.Ambiguous}
+	both := valued("classic", tried("me", 5400, false), tried("other", 5640, false))
+
+	// We heard nothing; then the other commits. Ours may have come after its.
+	r, _ := p.settle(both, n, "me5400", outcome{Err: lost, Sent: at(5400.1), Answered: at(5640.3), Exact: true}, at(5640.3))
+	r, res := p.settle(r, n, "other5640", brought("v2", 5640.1, 5640.4), at(5640.4))
+	if _, doubt := r.intent(); res != issued || !doubt {
+		t.Errorf("the one that was held heard nothing: %v, in doubt: %v", res, doubt)
+	}
+
+	// We were given a value; then the other comes with one.
+	r, res = p.settle(both, n, "me5400", brought("mine", 5400.1, 5640.3), at(5640.3))
+	if res != issued {
+		t.Fatal(res)
+	}
+	r, res = p.settle(r, n, "other5640", brought("v2", 5640.1, 5640.4), at(5640.4))
+	if _, doubt := r.intent(); res != ambiguous || r.Value != "mine" || !doubt {
+		t.Errorf("the one that was held has a value: %v, %s, in doubt: %v", res, r.Value, doubt)
+	}
+}
