@@ -82,8 +82,8 @@ func (k *Keeper) read(e *entry, rec record, got store.Record, asked moment) bool
 	e.fresh = asked.turn
 	rec, e.behind = rec.regain(e.rec, got.Now)
 	k.set(e, rec, got, asked.at)
-	if e.clock.took > k.beat {
-		k.rereadAll() // we were stopped meanwhile, and know the time no better
+	if e.clock.took > k.guard {
+		k.rereadAll() // we were stopped meanwhile, and know the time no better; see step
 	}
 	return true
 }

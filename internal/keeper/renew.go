@@ -68,7 +68,7 @@ func (k *Keeper) step(ctx context.Context, e *entry) time.Time {
 	e.mu.Lock()
 	rec, version, behind, known, clk, buried := e.current(), e.version, e.behind, e.known && e.spoiled == nil, e.clock, e.buried
 	e.mu.Unlock()
-	if !known {
+	if !known || clk.took > k.guard {
 		return time.Time{} // follow will read it, and kick
 	}
 	if p.idle(rec, clk.store(time.Now())) {
