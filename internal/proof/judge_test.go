@@ -307,7 +307,7 @@ func (j *judge) written(p *process, key string, old, out store.Record) {
 		if was != nil && was.path == is.path && ends(is.path) && is.mint < was.mint && j.clockQuiet(was.at.Add(-term)) {
 			j.fail("W5 no older value replaces a newer one", "%s: WeChat's value %d over %d", who, is.mint, was.mint)
 		}
-		if is.path != pathTicket && j.clockQuiet(now.Add(-10*time.Minute)) {
+		if is.path != pathTicket && j.clockQuiet(now.Add(-2*life)) {
 			if info, ok := j.w.sim.TokenInfo(string(a.key.App), is.text); ok {
 				if end := j.truth(next.Expires); end.After(info.Expires.Add(-3 * time.Second)) {
 					j.fail("W6 no life is reckoned longer than it is", "%s: stored as live until %v, WeChat ends it at %v", who, end, info.Expires)
@@ -628,6 +628,9 @@ func (j *judge) forgotten(before, after map[string]store.Record) {
 		var r record
 		_ = json.Unmarshal(was.Value, &r)
 		generation := r.Generation
+		if r.Dead || now.Add(time.Minute).After(j.truth(r.Expires)) {
+			continue // of no use to anybody
+		}
 		var knew []*process
 		for _, s := range j.w.slots {
 			if p := s.process(); p != nil && p.up() && j.knows[p.name+key] == generation && p.born.Before(now.Add(-time.Minute)) {
@@ -739,7 +742,8 @@ func (j *judge) failed(p *process, key credential.Key, asked time.Time, err erro
 	now := time.Now()
 	j.w.note("%s has nothing for %s: %v", p.name, key, err)
 	told, _ := j.w.sim.TokenInfo(string(key.App), p.heardOf(key).value)
-	if h := p.heardOf(key); h.value != "" && now.Before(told.Expires.Add(-10*time.Second)) && now.Sub(h.since) > staleness+reading && asked.After(h.since) && j.w.valid(string(key.App), string(key.Kind), h.value) && len(a.values[h.value].refused) == 0 {
+	newest := a.values[a.rec.Value] == nil || a.values[p.heardOf(key).value] != nil && a.values[p.heardOf(key).value].mint >= a.values[a.rec.Value].mint
+	if h := p.heardOf(key); h.value != "" && newest && now.Before(told.Expires.Add(-10*time.Second)) && now.Sub(h.since) > staleness+reading && asked.After(h.since) && j.w.valid(string(key.App), string(key.Kind), h.value) && len(a.values[h.value].refused) == 0 {
 		j.fail("A1 a value that is known is handed out", "%s has nothing for %s, and was given a value %v ago that works: %v", p.name, key, now.Sub(h.since), err)
 	}
 	r := a.rec
