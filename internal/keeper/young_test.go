@@ -32,7 +32,7 @@ func TestALateRefusalOfAYoungValueIsNoProof(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, worldOptions{source: "classic"})
 		var lag *lagging
-		n := w.node(func(_ *Options, l *link) { lag = &lagging{RoundTripper: l.rt}; l.rt = lag })
+		n := w.node(func(_ *Options, l *link) { lag = &lagging{RoundTripper: l.rt}; l.rt, l.ghost = lag, true })
 		c := w.get(n)
 		_, _ = n.Report(t.Context(), testKey, Claim{Value: c.Value, Errcode: 40001})
 		time.Sleep(10 * time.Minute)
