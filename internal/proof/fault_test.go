@@ -249,7 +249,7 @@ func (w *world) someApp(d dice) string {
 }
 
 func outage(w *world, d dice) {
-	x := pick(d.of(2), d.span(5*time.Second, time.Minute), d.span(time.Minute, 10*time.Minute), d.span(10*time.Minute, 60*time.Minute))
+	x := pick(d.of(2), d.span(5*time.Second, time.Minute), d.span(time.Minute, 10*time.Minute), d.span(10*time.Minute, 100*time.Minute))
 	w.note("WeChat is away for %v", x)
 	w.until(&w.outage, x)
 }

@@ -206,7 +206,7 @@ func (w *world) visit(s *slot, key credential.Key, d dice) {
 	switch {
 	case !alive && d.of(50).chance(0.9):
 		w.report(p, key, c)
-	case alive && d.of(51).chance(0.03):
+	case alive && d.of(51).chance(0.08):
 		// Somebody is wrong.
 		_, _ = p.Report(ctx, key, keeper.Claim{Value: c.Value, Errcode: pick(d.of(52), 40001, 42001, 48001, 0)})
 	case alive && d.of(53).chance(0.1):
