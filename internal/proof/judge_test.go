@@ -108,8 +108,6 @@ type account struct {
 	dry        map[string]time.Time // by path: spent until then
 	lost       time.Time            // when the store last forgot something of it
 	meddled    time.Time            // when somebody else last had a hand in it
-	ordered    time.Time
-	prober     map[string]int
 	reads      int
 	failures   int
 	generation uint64 // the latest that ever was

@@ -244,7 +244,6 @@ type op struct {
 	p    *process
 	what string
 	dice dice
-	gone bool // the answer will not come
 }
 
 func (p *process) op(what, about string) *op {
