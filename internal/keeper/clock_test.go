@@ -72,6 +72,31 @@ func TestAClockThatIsNoGoodIsAskedForAgain(t *testing.T) {
 	})
 }
 
+// Until then nothing is begun by it.
+func TestNothingIsBegunByABadClock(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, worldOptions{source: "classic"})
+		first := w.node()
+		w.get(first)
+		synctest.Wait()
+		s, _ := first.Status(testKey)
+		first.stop()
+		time.Sleep(time.Until(s.NextAt) - 90*time.Second)
+		h := &held{Store: w.st, wait: time.Minute}
+		n := w.node(func(_ *Options, l *link) { l.Store = slowList{h} })
+		time.AfterFunc(59*time.Second, func() { h.wait = 0 })
+		time.Sleep(75 * time.Second)
+		if asked := w.asked(); asked != 1 {
+			t.Errorf("%d issues fifteen seconds before one is due", asked)
+		}
+		time.Sleep(30 * time.Second)
+		if c := w.get(n); c.Generation != 2 {
+			t.Errorf("generation %d after it was due", c.Generation)
+		}
+	})
+}
+
 type slowList struct{ *held }
 
 func (s slowList) List(ctx context.Context, prefix string) iter.Seq2[store.Record, error] {

@@ -77,6 +77,7 @@ func shapeOf(seed uint64) shape {
 		s.quirks |= wxsim.LateTokens
 	}
 	s.set()
+	s.ticket = s.ticket || s.profile == "upstream" && d.of(10).chance(0.4)
 	if s.profile == "upstream" && d.of(9).chance(0.3) {
 		s.quota = 200
 		s.events = append(s.events, busyLong)
