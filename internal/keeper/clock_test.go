@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"iter"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,11 +14,17 @@ import (
 // held is a store whose answers a paused process hears late: the request waits.
 type held struct {
 	store.Store
-	wait time.Duration
+	wait atomic.Int64
+}
+
+// hold lets each answer wait for so long from now on.
+func (h *held) hold(wait time.Duration) *held {
+	h.wait.Store(int64(wait))
+	return h
 }
 
 func (h *held) Get(ctx context.Context, key string) (store.Record, error) {
-	time.Sleep(h.wait)
+	time.Sleep(time.Duration(h.wait.Load()))
 	return h.Store.Get(ctx, key)
 }
 
@@ -31,7 +38,7 @@ func TestAPauseDoesNotPutTheClockAhead(t *testing.T) {
 		n := w.node(func(_ *Options, l *link) { h = &held{Store: l.Store}; l.Store = h })
 		w.get(n)
 		time.Sleep(time.Hour)
-		h.wait = 47 * time.Second
+		h.hold(47 * time.Second)
 		rec, err := w.st.Get(t.Context(), storeKey(testKey))
 		if err == nil {
 			_, err = w.st.Put(t.Context(), rec) // a notice
@@ -57,10 +64,10 @@ func TestAClockThatIsNoGoodIsAskedForAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, worldOptions{source: "classic"})
 		w.get(w.node())
-		h := &held{Store: w.st, wait: time.Minute}
+		h := (&held{Store: w.st}).hold(time.Minute)
 		n := w.node(func(_ *Options, l *link) { l.Store = slowList{h} })
 		time.Sleep(90 * time.Second)
-		h.wait = 0
+		h.hold(0)
 		time.Sleep(2 * time.Minute)
 		e, _ := n.entry(testKey)
 		e.mu.Lock()
@@ -83,9 +90,9 @@ func TestNothingIsBegunByABadClock(t *testing.T) {
 		s, _ := first.Status(testKey)
 		first.stop()
 		time.Sleep(time.Until(s.NextAt) - 90*time.Second)
-		h := &held{Store: w.st, wait: time.Minute}
+		h := (&held{Store: w.st}).hold(time.Minute)
 		n := w.node(func(_ *Options, l *link) { l.Store = slowList{h} })
-		time.AfterFunc(59*time.Second, func() { h.wait = 0 })
+		time.AfterFunc(59*time.Second, func() { h.hold(0) })
 		time.Sleep(75 * time.Second)
 		if asked := w.asked(); asked != 1 {
 			t.Errorf("%d issues fifteen seconds before one is due", asked)
@@ -100,7 +107,7 @@ func TestNothingIsBegunByABadClock(t *testing.T) {
 type slowList struct{ *held }
 
 func (s slowList) List(ctx context.Context, prefix string) iter.Seq2[store.Record, error] {
-	time.Sleep(s.wait)
+	time.Sleep(time.Duration(s.wait.Load()))
 	return s.held.List(ctx, prefix)
 }
 
