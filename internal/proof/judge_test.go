@@ -574,7 +574,7 @@ func (j *judge) hears(p *process, q request, s *sending, resp *http.Response) {
 	if q.path == pathProbe && resp.StatusCode == http.StatusOK && (code == 40001 || code == 40014 || code == 42001) {
 		if v := j.account(storeKey(q.app, "access_token")).values[q.token]; v != nil {
 			v.refused[p] = append(v.refused[p], time.Now())
-			j.visitSoon(j.account(storeKey(q.app, "access_token")), "refused", term+time.Second)
+			j.visitSoon(j.account(storeKey(q.app, "access_token")), "refused", term+6*time.Second)
 		}
 	}
 }
@@ -708,7 +708,7 @@ func (j *judge) handed(p *process, key credential.Key, c credential.Credential, 
 	if text == a.rec.Value && a.rec.Dead && !a.marked.IsZero() && a.marked.Before(fresh) && p.steady(a.marked.Add(-100*time.Millisecond)) {
 		j.fail("H6 nothing is handed out that is proven dead", "%s: marked %v ago", who, now.Sub(a.marked))
 	}
-	if seen := v.refused[p]; len(seen) > 0 && now.Sub(seen[len(seen)-1]) > term+100*time.Millisecond && p.unpausedFor(term) {
+	if seen := v.refused[p]; len(seen) > 0 && !j.w.valid(string(key.App), string(key.Kind), text) && now.Sub(seen[len(seen)-1]) > term+5*time.Second && p.unpausedFor(term+10*time.Second) {
 		if first := seen[0]; first.Sub(v.at) > maxAge+5*time.Second || seen[len(seen)-1].Sub(first) > 2900*time.Millisecond {
 			j.fail("H6 nothing is handed out that is proven dead", "%s, to which WeChat refused it %v ago", who, now.Sub(first))
 		}
@@ -741,7 +741,7 @@ func (j *judge) failed(p *process, key credential.Key, asked time.Time, err erro
 	j.w.note("%s has nothing for %s: %v", p.name, key, err)
 	told, _ := j.w.sim.TokenInfo(string(key.App), p.heardOf(key).value)
 	newest := a.values[a.rec.Value] == nil || a.values[p.heardOf(key).value] != nil && a.values[p.heardOf(key).value].mint >= a.values[a.rec.Value].mint
-	if h := p.heardOf(key); h.value != "" && newest && now.Before(told.Expires.Add(-10*time.Second)) && now.Sub(h.since) > staleness+reading && asked.After(h.since) && j.w.valid(string(key.App), string(key.Kind), h.value) && len(a.values[h.value].refused) == 0 {
+	if h := p.heardOf(key); h.value != "" && newest && p.unpausedFor(2*overlap) && now.Before(told.Expires.Add(-10*time.Second)) && now.Sub(h.since) > staleness+reading && asked.After(h.since) && j.w.valid(string(key.App), string(key.Kind), h.value) && len(a.values[h.value].refused) == 0 {
 		j.fail("A1 a value that is known is handed out", "%s has nothing for %s, and was given a value %v ago that works: %v", p.name, key, now.Sub(h.since), err)
 	}
 	r := a.rec

@@ -155,8 +155,9 @@ func (p *process) rest() time.Duration {
 func (p *process) pause(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.until = time.Now().Add(d)
-	p.alarm = p.until
+	if end := time.Now().Add(d); end.After(p.until) {
+		p.until, p.alarm = end, end
+	}
 	p.w.note("%s is paused for %v", p.name, d)
 }
 

@@ -189,8 +189,8 @@ func (w *world) run(days float64) {
 // visit is a client that reads at a node, and reports what WeChat refuses.
 func (w *world) visit(s *slot, key credential.Key, d dice) {
 	p := s.process()
-	if p == nil || !p.up() || !w.running() {
-		return
+	if p == nil || !p.up() || !w.running() || !p.unpausedFor(staleness+reading) {
+		return // who comes out of a pause knows for a moment what it knew before
 	}
 	ctx, asked := context.Background(), time.Now()
 	c, err := p.Keeper.Get(ctx, key)
