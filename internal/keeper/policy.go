@@ -283,12 +283,7 @@ func (p policy) secret(r record) string {
 func (p policy) spaced(r record, n plan, now time.Time) time.Time {
 	var at, last time.Time
 	if n.Force {
-		if forced := lastDay(r.Forced, now, p.times); len(forced) > 0 {
-			at = forced[len(forced)-1].Add(p.force + p.slack)
-			if len(forced) >= maxForced {
-				at = latest(at, forced[len(forced)-maxForced].Add(p.day))
-			}
-		}
+		at = p.spacedForced(r, n, now)
 	}
 	if !n.Line.Ends && !n.Force || !r.live(now) {
 		return at
@@ -305,6 +300,24 @@ func (p policy) spaced(r record, n plan, now time.Time) time.Time {
 		return at
 	}
 	return latest(at, last.Add(p.spacing))
+}
+
+// spacedForced keeps forced issues as far apart as WeChat wants them, and an
+// operator's from a new value that was not forced: callers may keep the one before
+// for a max_age yet, and a forced issue ends it.
+func (p policy) spacedForced(r record, n plan, now time.Time) (at time.Time) {
+	var last time.Time
+	if forced := lastDay(r.Forced, now, p.times); len(forced) > 0 {
+		last = forced[len(forced)-1]
+		at = last.Add(p.force + p.slack)
+		if len(forced) >= maxForced {
+			at = latest(at, forced[len(forced)-maxForced].Add(p.day))
+		}
+	}
+	if n.Reason == ordered && r.Generation > 1 && r.live(now) && r.Asked.Sub(last) > p.term {
+		at = latest(at, r.Asked.Add(p.maxAge+p.slack))
+	}
+	return at
 }
 
 // charge makes the scheduled renewal free, and everything else wait for the

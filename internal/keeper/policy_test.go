@@ -116,6 +116,10 @@ func TestPlan(t *testing.T) {
 		{name: "an order passes over a spent quota", p: policyFor("classic"), r: valued("classic", func(r *record) { r.Dry, r.Orders = dryUntil("classic", 50000), 1 }), now: 3001, want: 3001, reason: ordered},
 		{name: "an order passes over a block", p: policyFor("classic"), r: valued("classic", failed(errcode.Block, 40164, 3, 3000, 3300), func(r *record) { r.Orders = 1 }), now: 3001, want: 3001, reason: ordered},
 		{name: "an order does not pass over spacing", p: policyFor("classic"), r: valued("classic", func(r *record) { r.Orders = 1 }), now: 100, want: 240, reason: ordered},
+		{name: "an order leaves callers the value before a renewed one for a max_age", p: policyFor("stable"), r: valued("stable", func(r *record) { r.Orders, r.Generation = 1, 2 }), now: 39, want: 62, reason: ordered, force: true},
+		{name: "the second order of a leak is not held up by that", p: policyFor("stable"), r: valued("stable", func(r *record) {
+			r.Orders, r.Generation, r.Forced = 1, 2, []time.Time{at(-0.1)}
+		}), now: 10, want: 31.9, reason: ordered, force: true},
 		{name: "an order on stable is forced", p: policyFor("stable"), r: valued("stable", func(r *record) { r.Orders = 1 }), now: 100, want: 100, reason: ordered, force: true},
 		{
 			name: "a secret that was not refused yet passes over its block", p: policyFor("stable", func(p *policy) { p.secrets = []string{"new", "old"} }),

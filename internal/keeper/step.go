@@ -61,6 +61,9 @@ func (r result) String() string {
 func (p policy) settle(r record, n plan, id string, o outcome, now time.Time) (record, result) {
 	r.Format = format
 	a, open := r.own(id)
+	// A store whose clock was set back orders nothing by its times.
+	setBack := r.Answered.After(now.Add(p.term))
+	o.Exact = o.Exact && !setBack
 	switch {
 	case a.Over:
 		return r, orphaned // it stands there already: our write was unsure
@@ -73,7 +76,7 @@ func (p policy) settle(r record, n plan, id string, o outcome, now time.Time) (r
 			r.Attempts = append(r.Attempts, attempt{ID: id + "+", Node: p.node, At: o.Answered, Over: true})
 		}
 		return r, res
-	case !o.Sent.After(r.Answered):
+	case o.Sent.Before(r.Answered) && !setBack:
 		// Another one has issued meanwhile: a holder that was stopped past its lease.
 		return p.late(r.without(id), n, id, o)
 	}

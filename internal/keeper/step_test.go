@@ -256,3 +256,17 @@ func TestAHeldHolderIsNotTakenForTheFirst(t *testing.T) {
 		t.Errorf("the one that was held has a value: %v, %s, in doubt: %v", res, r.Value, doubt)
 	}
 }
+
+// A store whose clock was set back by hours is believed: a value is not taken to
+// be older than the one in hand because its times are.
+func TestAClockThatWasSetBackDropsNoValue(t *testing.T) {
+	t.Parallel()
+	for _, source := range bothSources {
+		p := policyFor(source)
+		r := valued(source, tried("me", -7200, false), dead1)
+		r, res := p.settle(r, plan{Line: p.line}, "me-7200", brought("v2", -7199.9, -7199.8), at(-7199.8))
+		if res != issued || r.Value != "v2" || !r.live(at(-7199)) || len(r.Attempts) != 0 {
+			t.Errorf("%s: %v, %s is in hand, attempts %v", source, res, r.Value, r.Attempts)
+		}
+	}
+}
