@@ -288,6 +288,16 @@ func prefixes(list ...string) (all []netip.Prefix) {
 	return all
 }
 
+// asked counts what WeChat was asked, once each app has its first token.
+func (w *world) asked() int {
+	w.t.Helper()
+	for _, id := range []credential.App{shop, other} {
+		_, err := w.keeper.Get(w.t.Context(), credential.Key{App: id, Kind: credential.AccessToken})
+		must(w.t, err)
+	}
+	return len(w.sim.History())
+}
+
 // value reads the shop's token as a client that may have it.
 func (w *world) value(client string) string {
 	w.t.Helper()

@@ -56,7 +56,7 @@ func TestPhantomClientsAreGivenPhantomTokensOnWeChatsPaths(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{})
 	w.value("real")
-	asked := len(w.sim.History())
+	asked := w.asked()
 	key := w.keys["phantom"]
 	for _, test := range [][3]string{
 		{"GET", classic("grant_type", good, "appid", shop, "secret", key), ""},
@@ -70,7 +70,7 @@ func TestPhantomClientsAreGivenPhantomTokensOnWeChatsPaths(t *testing.T) {
 		}
 		w.noSecretOut(m["access_token"].(string))
 	}
-	if n := len(w.sim.History()); n != asked {
+	if n := w.asked(); n != asked {
 		t.Errorf("WeChat was asked %d times", n-asked)
 	}
 	// And there it is worth nothing.
@@ -264,7 +264,7 @@ func TestPhantomClientsCannotHaveWeChatAsked(t *testing.T) {
 	w := newWorld(t, options{})
 	w.withinAGeneration()
 	value, phantom := w.value("real"), w.value("phantom")
-	asked := len(w.sim.History())
+	asked := w.asked()
 	for _, body := range []string{
 		fmt.Sprintf(`{"value":%q,"errcode":40001}`, phantom), fmt.Sprintf(`{"value":%q,"errcode":42001}`, value),
 		`{"value":"never-issued"}`, `{"generation":1,"errcode":40001}`, `{"generation":0}`, `{"generation":99999999}`,
@@ -282,7 +282,7 @@ func TestPhantomClientsCannotHaveWeChatAsked(t *testing.T) {
 	for range 50 {
 		w.wechat("POST", "/cgi-bin/stable_token", forced(shop, w.keys["phantom"]))
 	}
-	if n := len(w.sim.History()); n != asked {
+	if n := w.asked(); n != asked {
 		t.Errorf("WeChat was asked %d times", n-asked)
 	}
 	for outcome, n := range w.outcomes() {

@@ -25,13 +25,13 @@ func TestReportOfAnotherValueIssuesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{})
 	value := w.value("real")
-	asked := len(w.sim.History())
+	asked := w.asked()
 	for _, body := range []string{`{"value":"never-issued"}`, `{"value":"never-issued","errcode":40001}`, `{"generation":9,"errcode":42001}`} {
 		if a := w.report("real", body); a.status != 200 || a.json(t)["value"] != value || a.header.Get("Etag") == "" {
 			t.Errorf("%s: %d %s", body, a.status, a.body)
 		}
 	}
-	if n := len(w.sim.History()); n != asked {
+	if n := w.asked(); n != asked {
 		t.Errorf("WeChat was asked %d times", n-asked)
 	}
 }
@@ -40,14 +40,14 @@ func TestReportOfAnotherErrorIssuesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{})
 	value := w.value("real")
-	asked := len(w.sim.History())
+	asked := w.asked()
 	for _, code := range []int{40013, 48001, 45009, 61007, -1} {
 		a := w.report("real", fmt.Sprintf(`{"value":%q,"errcode":%d}`, value, code))
 		if a.status != 200 || a.json(t)["value"] != value {
 			t.Errorf("errcode %d: %d %s", code, a.status, a.body)
 		}
 	}
-	if n := len(w.sim.History()); n != asked {
+	if n := w.asked(); n != asked {
 		t.Errorf("WeChat was asked %d times", n-asked)
 	}
 }
