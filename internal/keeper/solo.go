@@ -14,8 +14,11 @@ import (
 //
 // It waits for the end of the value in hand, since the store may be back sooner.
 func (k *Keeper) solo(e *entry) {
+	if !k.cutOff.Load() {
+		return
+	}
 	p, app, ok := k.policyOf(e.key)
-	if !ok || !k.cutOff.Load() {
+	if !ok {
 		return
 	}
 	e.mu.Lock()
